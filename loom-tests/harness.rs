@@ -1,0 +1,114 @@
+//! Runs a model with its bound in code, counts its executions and holds the count against a floor.
+//!
+//! Switches of the environment, each `1` to be on:
+//!
+//! - `DW_LOOM_FULL`: no model below three preemptions;
+//! - `DW_LOOM_REUSE`: freed blocks are handed out again, newest first, so that ABA shows;
+//! - `DW_LOOM_PINOP`: pin, retire and unpin are scheduling points.
+//!
+//! With either of the last two every model runs at two preemptions, and floors are not held.
+
+// One file serves all models; none of them needs all of it.
+#![allow(dead_code)]
+
+use std::fmt;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use deathwatch::internals::{reclaim, sync};
+
+/// How many preemptions an execution may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Every interleaving.
+    Unbounded,
+    /// Those with at most so many preemptions.
+    Preemptions(usize),
+}
+
+impl Bound {
+    /// What this run asks of a model that asks for `self`.
+    fn in_this_run(self) -> Self {
+        let switch = sync::model::switch;
+        match self {
+            _ if switch("DW_LOOM_REUSE") || switch("DW_LOOM_PINOP") => Bound::Preemptions(2),
+            Bound::Preemptions(n) if switch("DW_LOOM_FULL") => Bound::Preemptions(n.max(3)),
+            asked => asked,
+        }
+    }
+
+    fn preemptions(self) -> Option<usize> {
+        match self {
+            Bound::Unbounded => None,
+            Bound::Preemptions(n) => Some(n),
+        }
+    }
+
+    fn at_least(self, other: Self) -> bool {
+        self.preemptions().unwrap_or(usize::MAX) >= other.preemptions().unwrap_or(usize::MAX)
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bound::Unbounded => f.write_str("none"),
+            Bound::Preemptions(n) => write!(f, "{n}"),
+        }
+    }
+}
+
+/// More steps than this in one execution is taken for a livelock.
+const MAX_STEPS: usize = 10_000;
+
+/// Runs `f` in every interleaving within `bound` and returns how many executions that took.
+///
+/// Up to four threads may be spawned, and `f` joins them all. The model fails on a panic, a deadlock, a leak, an unordered
+/// access, and when it took fewer than `floor` executions: then it no longer tests what it was written for.
+pub fn model(name: &str, bound: Bound, floor: usize, f: impl Fn() + Sync + Send + 'static) -> usize {
+    let asked = bound;
+    let bound = bound.in_this_run();
+    let started = Instant::now();
+    let executions = explore(bound, f);
+    // Past the capture of the test harness: the counts belong into every log.
+    let line = format!(
+        "model {name}: {executions} executions, bound {bound}, {:.1} s\n",
+        started.elapsed().as_secs_f64()
+    );
+    std::io::stderr().write_all(line.as_bytes()).expect("stderr is there");
+    assert!(
+        executions >= floor || !bound.at_least(asked),
+        "model {name} took {executions} executions, below its floor of {floor}"
+    );
+    executions
+}
+
+/// Runs a model of something broken: passes if the model fails with `complaint` in the message.
+pub fn must_fail(name: &str, complaint: &str, f: impl Fn() + Sync + Send + 'static) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| explore(Bound::Preemptions(3), f)));
+    let payload = match outcome {
+        Ok(executions) => panic!("model {name} must fail and passed {executions} executions"),
+        Err(payload) => payload,
+    };
+    let said = payload.downcast_ref::<String>().map(String::as_str);
+    let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("something without words");
+    assert!(said.contains(complaint), "model {name} failed, but for another reason: {said}");
+}
+
+fn explore(bound: Bound, f: impl Fn() + Sync + Send + 'static) -> usize {
+    let executions = Arc::new(AtomicUsize::new(0));
+    let counted = executions.clone();
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = bound.preemptions();
+    builder.max_branches = MAX_STEPS;
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        sync::model::begin();
+        reclaim::begin();
+        f();
+    });
+    executions.load(Ordering::Relaxed)
+}

@@ -1,0 +1,280 @@
+//! Handles that know the actor's type.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use super::exit_wait::ExitWait;
+use super::handle::{ActorHandle, Target, sealed};
+use super::message::{SendError, SentTo};
+use super::post;
+use super::recipient::Recipient;
+use super::request::Request;
+use super::send_wait::SendWait;
+use super::stage::Stage;
+use crate::cell::{Address, CellRef, Strong};
+use crate::id::{ActorId, MonitorRef};
+use crate::monitor::entry::{monitored_by, monitors};
+use crate::reason::ExitReason;
+
+/// A strong handle to an actor: it sends, asks, stops, and keeps the actor running.
+///
+/// When the last strong handle is dropped, the actor handles what is in its mailbox and then stops with
+/// [`ExitReason::Normal`]. One pointer wide, also in an `Option`.
+///
+/// ```
+/// use deathwatch::prelude::*;
+///
+/// struct Greeter;
+/// impl Actor for Greeter {}
+///
+/// struct Greet(&'static str);
+/// impl Message for Greet { type Reply = String; }
+/// impl Handler<Greet> for Greeter {
+///     async fn handle(&mut self, Greet(name): Greet, _: &Context<Self>) -> String {
+///         format!("hello {name}")
+///     }
+/// }
+///
+/// let greeter = Greeter.start();
+/// greeter.send(Greet("nobody")).unwrap();                              // the reply is dropped
+/// assert_eq!(greeter.request(Greet("you")).wait().unwrap(), "hello you"); // or `.await` it
+/// ```
+pub struct ActorRef<A> {
+    strong: Strong<Stage<A>>,
+}
+
+impl<A> Clone for ActorRef<A> {
+    fn clone(&self) -> Self {
+        ActorRef { strong: self.strong.clone() }
+    }
+}
+
+impl<A> ActorRef<A> {
+    pub(crate) fn new(strong: Strong<Stage<A>>) -> Self {
+        ActorRef { strong }
+    }
+
+    /// A handle that does not know the actor's type.
+    pub fn handle(&self) -> ActorHandle {
+        ActorHandle::new(self.strong.erased())
+    }
+
+    /// A handle that does not keep the actor running.
+    pub fn downgrade(&self) -> WeakActorRef<A> {
+        WeakActorRef { address: Address::clone(&self.strong) }
+    }
+
+    /// Lets the actor live on when all handles are gone: until it stops itself, or is stopped through a handle of its
+    /// own making, or by its runtime.
+    ///
+    /// ```
+    /// use deathwatch::prelude::*;
+    /// # struct Idle; impl Actor for Idle {}
+    /// let actor = Idle.start();
+    /// let weak = actor.downgrade();
+    /// actor.detach();
+    /// assert!(weak.is_alive());
+    /// ```
+    pub fn detach(self) {
+        self.strong.cell().life.detach();
+    }
+
+    /// Who it is.
+    pub fn id(&self) -> ActorId {
+        self.cell().id
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> Option<&str> {
+        self.cell().name.as_deref()
+    }
+
+    /// Stops the actor with [`ExitReason::Normal`], after the message it handles now. What is left in its mailbox is
+    /// dropped.
+    pub fn stop(&self) {
+        self.stop_with(ExitReason::Normal);
+    }
+
+    /// As [`stop`](Self::stop), with a reason. The first reason given stays.
+    pub fn stop_with(&self, reason: ExitReason) {
+        self.cell().stop(reason);
+    }
+
+    /// Kills the actor: before its next message, and in the middle of a handler that is awaiting. Its `stopped` hook
+    /// does not run. A handler that computes without awaiting cannot be cut off.
+    pub fn kill(&self) {
+        self.cell().kill();
+    }
+
+    /// Has it not died yet?
+    pub fn is_alive(&self) -> bool {
+        self.cell().reason().is_none()
+    }
+
+    /// Why it died; `None` while it lives. Constant afterwards.
+    pub fn exit_reason(&self) -> Option<ExitReason> {
+        self.cell().reason().cloned()
+    }
+
+    /// Waits for its death, by `.await` or by [`wait`](ExitWait::wait).
+    #[doc(alias = "join")]
+    pub fn wait_exit(&self) -> ExitWait {
+        ExitWait::new(self.cell().clone())
+    }
+
+    /// Gives this handle up and waits for the actor's death, by `.await` or by [`wait`](ExitWait::wait).
+    ///
+    /// If this was the last strong handle, the actor handles what is in its mailbox and stops.
+    pub fn join(self) -> ExitWait {
+        self.wait_exit()
+    }
+
+    /// Whom it monitors at present.
+    pub fn monitors(&self) -> Vec<(MonitorRef, ActorId)> {
+        monitors(self.cell())
+    }
+
+    /// Who monitors it at present; once for each monitor.
+    pub fn monitored_by(&self) -> Vec<ActorId> {
+        monitored_by(self.cell())
+    }
+
+    /// The most messages that ever stood in its mailbox when it looked.
+    pub fn mailbox_high_water(&self) -> usize {
+        self.cell().inbox.high_water()
+    }
+}
+
+impl<A: Send + 'static> ActorRef<A> {
+    /// Sends a message. Never waits; the reply, if the message has one, is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] when the actor takes no more messages, [`SendError::Full`] when its mailbox is bounded and
+    /// full and its policy is [`OnFull::Reject`](crate::OnFull::Reject) or [`OnFull::Wait`](crate::OnFull::Wait). The
+    /// message comes back in both.
+    #[doc(alias = "tell")]
+    #[doc(alias = "cast")]
+    pub fn send<M: SentTo<A, K>, K: 'static>(&self, message: M) -> Result<(), SendError<M>> {
+        post::send(&self.strong, message)
+    }
+
+    /// Sends a message, and waits until there is room if the mailbox is bounded with
+    /// [`OnFull::Wait`](crate::OnFull::Wait): by `.await` or by [`wait`](SendWait::wait). First come, first served.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// The message is sent when this is first polled, or when there is room. Dropped before, it is not sent, and lost.
+    pub fn send_wait<M: SentTo<A, K>, K: 'static>(&self, message: M) -> SendWait<A, M, K> {
+        SendWait::new(self.strong.clone(), message)
+    }
+
+    /// Asks for a reply: by `.await` or by [`wait`](Request::wait), within 5 seconds unless
+    /// [`timeout`](Request::timeout) says otherwise.
+    ///
+    /// The message is sent by this call (or, to a mailbox that is full and lets wait, when there is room). If the actor
+    /// dies before it has replied, the request fails at once with its reason.
+    #[doc(alias = "ask")]
+    #[doc(alias = "call")]
+    pub fn request<M: SentTo<A, K>, K: 'static>(&self, message: M) -> Request<M> {
+        post::request::<A, M, K>(&self.strong, message)
+    }
+
+    /// A handle by which only this one message can be sent.
+    pub fn recipient<M: SentTo<A, K>, K: 'static>(&self) -> Recipient<M> {
+        Recipient::new(self.strong.clone())
+    }
+}
+
+impl<A> sealed::Sealed for ActorRef<A> {}
+impl<A> Target for ActorRef<A> {
+    fn cell(&self) -> &CellRef {
+        self.strong.cell()
+    }
+}
+
+impl<A> PartialEq for ActorRef<A> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl<A> Eq for ActorRef<A> {}
+
+impl<A> Hash for ActorRef<A> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
+    }
+}
+
+impl<A> fmt::Debug for ActorRef<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActorRef").field("id", &self.id()).field("name", &self.name()).finish()
+    }
+}
+
+/// A handle that does not keep the actor running. It can be monitored and waited for like any other.
+///
+/// ```
+/// use deathwatch::prelude::*;
+/// # struct Idle; impl Actor for Idle {}
+/// let actor = Idle.start();
+/// let weak = actor.downgrade();
+/// assert_eq!(weak.upgrade(), Some(actor.clone()));
+/// drop(actor);
+/// assert_eq!(weak.wait_exit().wait(), ExitReason::Normal);
+/// assert_eq!(weak.upgrade(), None);
+/// ```
+pub struct WeakActorRef<A> {
+    address: Address<Stage<A>>,
+}
+
+impl<A> Clone for WeakActorRef<A> {
+    fn clone(&self) -> Self {
+        WeakActorRef { address: self.address.clone() }
+    }
+}
+
+impl<A> WeakActorRef<A> {
+    /// A strong handle, if there is still one.
+    pub fn upgrade(&self) -> Option<ActorRef<A>> {
+        Strong::upgrade(&self.address).map(ActorRef::new)
+    }
+
+    /// Who it is.
+    pub fn id(&self) -> ActorId {
+        self.cell().id
+    }
+
+    /// Has it not died yet?
+    pub fn is_alive(&self) -> bool {
+        self.cell().reason().is_none()
+    }
+
+    /// Why it died; `None` while it lives. Constant afterwards.
+    pub fn exit_reason(&self) -> Option<ExitReason> {
+        self.cell().reason().cloned()
+    }
+
+    /// Waits for its death, by `.await` or by [`wait`](ExitWait::wait).
+    pub fn wait_exit(&self) -> ExitWait {
+        ExitWait::new(self.cell().clone())
+    }
+}
+
+impl<A> sealed::Sealed for WeakActorRef<A> {}
+impl<A> Target for WeakActorRef<A> {
+    fn cell(&self) -> &CellRef {
+        self.address.cell()
+    }
+}
+
+impl<A> fmt::Debug for WeakActorRef<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakActorRef").field("id", &self.id()).finish()
+    }
+}

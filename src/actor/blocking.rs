@@ -1,0 +1,64 @@
+//! Driving a future on the calling thread.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread;
+
+/// Wakes a thread that waits in [`drive`].
+struct Unpark {
+    thread: thread::Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // ORDERING: Release pairs with the Acquire in `drive`: what was done before the waking is seen by the poll.
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+/// Blocks the calling thread until the future is ready.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    match drive(future, None) {
+        Some(output) => output,
+        None => unreachable!("no time limit was given"),
+    }
+}
+
+/// Blocks the calling thread until the future is ready, or for so long.
+pub fn block_on_timeout<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
+    drive(future, Clock::now().checked_add(limit))
+}
+
+fn drive<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
+    let waker = Waker::from(Arc::clone(&unpark));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return Some(output);
+        }
+        // ORDERING: Acquire pairs with the Release in `wake_by_ref`.
+        while !unpark.woken.swap(false, Ordering::Acquire) {
+            match deadline {
+                None => thread::park(),
+                Some(deadline) => match deadline.checked_duration_since(Clock::now()) {
+                    Some(left) if !left.is_zero() => thread::park_timeout(left),
+                    _ => return None,
+                },
+            }
+        }
+    }
+}

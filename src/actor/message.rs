@@ -1,0 +1,197 @@
+//! Messages, and how they reach the handler of an actor.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+
+use super::stage::Stage;
+use crate::mailbox::exchange::{Answerer, Respond};
+use crate::mailbox::parcel::Letter;
+use crate::monitor::Down;
+use crate::monitor::entry::Notice;
+use crate::reason::ExitReason;
+use crate::structs::future::SlotFuture;
+
+/// Something that can be sent to an actor.
+///
+/// ```
+/// use deathwatch::prelude::*;
+///
+/// struct Add(u64);
+/// impl Message for Add {
+///     type Reply = u64;
+/// }
+/// ```
+pub trait Message: Send + 'static {
+    /// What the handler answers. `()` for a message that is only sent.
+    type Reply: Send + 'static;
+}
+
+impl Message for Down {
+    type Reply = ();
+}
+
+/// A message that an actor of type `A` has a handler for, in mode `K`.
+///
+/// Implemented by the modes for every message that `A` handles; the mode is inferred.
+#[diagnostic::on_unimplemented(
+    message = "`{A}` has no handler for `{Self}`",
+    label = "the actor does not handle this message",
+    note = "write `impl Handler<{Self}> for {A}` with `Handler` of the mode in which the actor is written"
+)]
+pub trait SentTo<A, K>: Message + Sized {
+    /// Calls the handler.
+    #[doc(hidden)]
+    fn call<'a>(self, stage: &'a mut Stage<A>) -> impl Future<Output = Self::Reply> + Send + 'a
+    where
+        A: 'a;
+}
+
+/// A message without an asker: the reply is dropped.
+pub struct Told<M, K> {
+    message: M,
+    mode: PhantomData<fn(K)>,
+}
+
+impl<M, K> Told<M, K> {
+    /// Addresses the message to a handler of mode `K`.
+    pub fn new(message: M) -> Self {
+        Told { message, mode: PhantomData }
+    }
+
+    /// The message itself.
+    pub fn into_message(self) -> M {
+        self.message
+    }
+}
+
+impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Told<M, K> {
+    const COUNTED: bool = true;
+
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+        SlotFuture::new(async move {
+            crate::guard::drop_quietly(self.message.call(stage).await);
+        })
+    }
+}
+
+impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Respond<Stage<A>> for Told<M, K> {
+    type Question = M;
+    type Answer = M::Reply;
+
+    fn respond<'a>(message: M, answerer: Answerer<M, M::Reply>, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+        SlotFuture::new(async move {
+            let reply = message.call(stage).await;
+            answerer.answer(reply);
+        })
+    }
+}
+
+/// A death told as a message that a closure makes of it.
+pub struct Retold<F, K> {
+    retell: F,
+    mode: PhantomData<fn(K)>,
+}
+
+impl<F, K> Retold<F, K> {
+    /// Has deaths told as what `retell` makes of them.
+    pub fn new(retell: F) -> Self {
+        Retold { retell, mode: PhantomData }
+    }
+}
+
+impl<A, K, M, F> Notice<Stage<A>> for Retold<F, K>
+where
+    A: Send + 'static,
+    K: 'static,
+    M: SentTo<A, K>,
+    F: FnOnce(Down) -> M + Send + 'static,
+{
+    fn notify<'a>(self, down: Down, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+        SlotFuture::new(async move {
+            let message = (self.retell)(down);
+            crate::guard::drop_quietly(message.call(stage).await);
+        })
+    }
+}
+
+/// A message could not be sent. It comes back.
+///
+/// ```
+/// use deathwatch::{SendError, prelude::*};
+/// # struct Idle; impl Actor for Idle {}
+/// # #[derive(Debug)] struct Ping; impl Message for Ping { type Reply = (); }
+/// # impl Handler<Ping> for Idle { async fn handle(&mut self, _: Ping, _: &Context<Self>) {} }
+/// let actor = Idle.start();
+/// actor.stop();
+/// actor.wait_exit().wait();
+/// let error = actor.send(Ping).unwrap_err();
+/// assert_eq!(error.reason(), Some(&ExitReason::Normal));
+/// let Ping = error.into_message();
+/// ```
+#[non_exhaustive]
+pub enum SendError<M> {
+    /// The actor takes no more messages.
+    Closed {
+        /// What was to be sent.
+        message: M,
+        /// Why the actor died; `None` while it is still ending.
+        reason: Option<ExitReason>,
+    },
+    /// The mailbox is full.
+    Full {
+        /// What was to be sent.
+        message: M,
+    },
+}
+
+impl<M> SendError<M> {
+    /// The message that was not sent.
+    pub fn into_message(self) -> M {
+        match self {
+            SendError::Closed { message, .. } | SendError::Full { message } => message,
+        }
+    }
+
+    /// Why the actor died, if that is why, and known.
+    pub fn reason(&self) -> Option<&ExitReason> {
+        match self {
+            SendError::Closed { reason, .. } => reason.as_ref(),
+            SendError::Full { .. } => None,
+        }
+    }
+
+    /// Was there no room?
+    pub fn is_full(&self) -> bool {
+        matches!(self, SendError::Full { .. })
+    }
+
+    /// The same error with the message put differently.
+    pub(crate) fn map<N>(self, f: impl FnOnce(M) -> N) -> SendError<N> {
+        match self {
+            SendError::Closed { message, reason } => SendError::Closed { message: f(message), reason },
+            SendError::Full { message } => SendError::Full { message: f(message) },
+        }
+    }
+}
+
+impl<M> fmt::Debug for SendError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::Closed { reason, .. } => f.debug_struct("Closed").field("reason", reason).finish_non_exhaustive(),
+            SendError::Full { .. } => f.debug_struct("Full").finish_non_exhaustive(),
+        }
+    }
+}
+
+impl<M> fmt::Display for SendError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::Closed { reason: Some(reason), .. } => write!(f, "not sent: the actor is dead ({reason})"),
+            SendError::Closed { reason: None, .. } => f.write_str("not sent: the actor is ending"),
+            SendError::Full { .. } => f.write_str("not sent: the mailbox is full"),
+        }
+    }
+}
+
+impl<M> std::error::Error for SendError<M> {}

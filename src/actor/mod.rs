@@ -1,0 +1,15 @@
+//! Handles, contexts, messages: one of each, for both modes.
+
+pub mod actor_ref;
+pub mod blocking;
+pub mod context;
+pub mod exit_wait;
+pub mod handle;
+pub mod message;
+pub mod monitor_guard;
+pub mod monitors;
+pub mod post;
+pub mod recipient;
+pub mod request;
+pub mod send_wait;
+pub mod stage;

@@ -1,0 +1,237 @@
+//! Monitoring from plain code.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::Stream;
+
+use super::blocking;
+use super::handle::Target;
+use crate::cell::body::observer;
+use crate::cell::{CellRef, Consumer, Erased, Host, Runnable};
+use crate::clock::Clock;
+use crate::exit::{self, Death};
+use crate::guard::{self, WakeOnDrop};
+use crate::id::{ActorId, MonitorRef};
+use crate::monitor::entry::{Notice, Station, demonitor, monitors, watch};
+use crate::monitor::{Demonitor, Down};
+use crate::reason::ExitReason;
+use crate::structs::future::SlotFuture;
+use crate::sync::AtomicWaker;
+
+/// Monitors actors from plain code: a [`Stream`] of [`Down`]s, and an iterator that blocks.
+///
+/// The same guarantees as for an actor that monitors: exactly one [`Down`] for each monitor, and silence after
+/// [`demonitor`](Self::demonitor). Dropping it takes all its monitors back.
+///
+/// ```
+/// use deathwatch::{Monitors, prelude::*};
+/// # struct Idle; impl Actor for Idle {}
+/// let (a, b) = (Idle.start(), Idle.start());
+/// let mut monitors = Monitors::new();
+/// let first = monitors.monitor(&a);
+/// monitors.monitor(&b);
+/// a.kill();
+///
+/// let down = monitors.recv().unwrap();
+/// assert_eq!((down.monitor_ref, down.target, down.reason), (first, a.id(), ExitReason::Kill));
+///
+/// b.stop();
+/// assert_eq!(monitors.map(|down| down.reason).collect::<Vec<_>>(), [ExitReason::Normal]);
+/// ```
+pub struct Monitors {
+    consumer: Consumer<Desk>,
+    desk: Desk,
+}
+
+/// Where a plain watcher's messages are opened.
+struct Desk {
+    cell: CellRef,
+    down: Option<Down>,
+}
+
+impl Station for Desk {
+    fn cell(&self) -> &CellRef {
+        &self.cell
+    }
+}
+
+/// Lays the `Down` on the desk.
+struct Lay;
+
+impl Notice<Desk> for Lay {
+    fn notify<'a>(self, down: Down, desk: &'a mut Desk) -> SlotFuture<'a, ()> {
+        desk.down = Some(down);
+        SlotFuture::ready(())
+    }
+}
+
+/// A plain watcher is woken, never queued.
+struct Plain {
+    waker: AtomicWaker,
+}
+
+impl Host for Plain {
+    type Death = Death;
+
+    fn wake(&self, _cell: &CellRef) {
+        guard::drop_quietly(WakeOnDrop(self.waker.take()));
+    }
+
+    fn register(&self, cx: &Context<'_>) {
+        self.waker.register(cx.waker());
+    }
+
+    fn schedule(&self, _runnable: Runnable) {
+        unreachable!("a plain watcher is never queued");
+    }
+
+    fn clock(&self) -> Option<&Clock> {
+        None
+    }
+
+    fn death(&self, reason: ExitReason) -> Death {
+        Death::new(reason)
+    }
+
+    fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
+        exit::retire(consumer, death)
+    }
+}
+
+impl Default for Monitors {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Monitors {
+    /// A watcher that monitors nobody yet.
+    pub fn new() -> Self {
+        let consumer = observer(Plain { waker: AtomicWaker::new() });
+        let desk = Desk { cell: Consumer::cell(&consumer).clone(), down: None };
+        Monitors { consumer, desk }
+    }
+
+    /// Monitors an actor; see [`Context::monitor`](crate::Context::monitor).
+    pub fn monitor(&mut self, target: &impl Target) -> MonitorRef {
+        watch(self.consumer.address(), target.cell(), Lay)
+    }
+
+    /// Takes a monitor back; see [`Context::demonitor`](crate::Context::demonitor).
+    pub fn demonitor(&mut self, monitor: MonitorRef) -> Demonitor {
+        demonitor(&self.desk.cell, monitor)
+    }
+
+    /// Whom this monitors at present.
+    pub fn monitors(&self) -> Vec<(MonitorRef, ActorId)> {
+        monitors(&self.desk.cell)
+    }
+
+    /// Has every monitor been told of or taken back?
+    pub fn is_empty(&self) -> bool {
+        self.desk.cell.table.len() == 0
+    }
+
+    /// The next [`Down`] that is there already.
+    pub fn try_recv(&mut self) -> Option<Down> {
+        loop {
+            let mut opened = self.consumer.pop()?.open(&mut self.desk);
+            // Ready at once: what is opened here only lays a Down on the desk, or nothing.
+            let _ = Pin::new(&mut opened).poll(&mut Context::from_waker(std::task::Waker::noop()));
+            drop(opened);
+            if let Some(down) = self.desk.down.take() {
+                return Some(down);
+            }
+        }
+    }
+
+    /// Blocks the calling thread until the next [`Down`]; `None` when nothing is monitored any more.
+    pub fn recv(&mut self) -> Option<Down> {
+        blocking::block_on(std::future::poll_fn(|cx| self.poll(cx)))
+    }
+
+    /// Blocks the calling thread until the next [`Down`], or for so long.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Empty`] when nothing is monitored any
+    /// more.
+    pub fn recv_timeout(&mut self, limit: Duration) -> Result<Down, RecvTimeoutError> {
+        match blocking::block_on_timeout(std::future::poll_fn(|cx| self.poll(cx)), limit) {
+            Some(Some(down)) => Ok(down),
+            Some(None) => Err(RecvTimeoutError::Empty),
+            None => Err(RecvTimeoutError::Timeout),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Down>> {
+        loop {
+            if let Some(down) = self.try_recv() {
+                return Poll::Ready(Some(down));
+            }
+            if self.is_empty() {
+                return Poll::Ready(None);
+            }
+            self.desk.cell.register(cx);
+            if self.consumer.park() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// Why [`Monitors::recv_timeout`] has no [`Down`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecvTimeoutError {
+    /// The time was over.
+    Timeout,
+    /// Nothing is monitored any more.
+    Empty,
+}
+
+impl fmt::Display for RecvTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RecvTimeoutError::Timeout => "no actor died within the time limit",
+            RecvTimeoutError::Empty => "nothing is monitored any more",
+        })
+    }
+}
+
+impl std::error::Error for RecvTimeoutError {}
+
+impl Iterator for Monitors {
+    type Item = Down;
+
+    /// Blocks the calling thread; see [`recv`](Monitors::recv).
+    fn next(&mut self) -> Option<Down> {
+        self.recv()
+    }
+}
+
+impl Stream for Monitors {
+    type Item = Down;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Down>> {
+        self.poll(cx)
+    }
+}
+
+impl Unpin for Monitors {}
+
+impl Drop for Monitors {
+    fn drop(&mut self) {
+        let mut death = Death::new(ExitReason::Normal);
+        while !exit::retire(&mut self.consumer, &mut death) {}
+    }
+}
+
+impl fmt::Debug for Monitors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitors").field("monitors", &self.monitors()).finish()
+    }
+}

@@ -1,0 +1,83 @@
+//! Sending, written once: for handles, recipients, contexts and requests.
+
+use super::message::{SendError, SentTo, Told};
+use super::request::Request;
+use super::stage::Stage;
+use crate::cell::{Address, CellRef, Strong};
+use crate::guard;
+use crate::mailbox::bound::Admission;
+use crate::mailbox::exchange;
+use crate::mailbox::parcel::{Letter, Parcel};
+
+/// Sends a message without an asker.
+pub fn send<A, M, K>(to: &Address<Stage<A>>, message: M) -> Result<(), SendError<M>>
+where
+    A: Send + 'static,
+    M: SentTo<A, K>,
+    K: 'static,
+{
+    letter(to, Told::<M, K>::new(message)).map_err(|error| error.map(Told::into_message))
+}
+
+fn letter<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<(), SendError<L>> {
+    let Some(bound) = &to.cell().bound else { return push(to, letter) };
+    if to.cell().inbox.is_closed() {
+        return Err(closed(to.cell(), letter));
+    }
+    match bound.admit() {
+        Admission::Push => push(to, letter).inspect_err(|_| bound.free_place()),
+        Admission::Displace => {
+            to.push_displacing(bound, Parcel::seal(letter).into_parcel());
+            Ok(())
+        }
+        Admission::Drop => {
+            guard::drop_quietly(letter);
+            Ok(())
+        }
+        Admission::Full => Err(SendError::Full { message: letter }),
+    }
+}
+
+/// Pushes a letter whose place is taken, or which needs none.
+pub fn push<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<(), SendError<L>> {
+    to.push(Parcel::seal(letter)).map_err(|sealed| closed(to.cell(), sealed.into_letter()))
+}
+
+fn closed<M>(cell: &CellRef, message: M) -> SendError<M> {
+    SendError::Closed { message, reason: cell.reason().cloned() }
+}
+
+/// Asks.
+pub fn request<A, M, K>(to: &Strong<Stage<A>>, message: M) -> Request<M>
+where
+    A: Send + 'static,
+    M: SentTo<A, K>,
+    K: 'static,
+{
+    let (asker, parcel) = exchange::ask::<Stage<A>, Told<M, K>>(message);
+    let cell = to.cell().clone();
+    // A parcel that is refused or dropped here tells its asker so; the request finds out by itself.
+    let admission = cell.bound.as_ref().map_or(Admission::Push, |bound| bound.admit());
+    match (admission, &cell.bound) {
+        (Admission::Push, bound) => {
+            if to.push_parcel(parcel).is_err()
+                && let Some(bound) = bound
+            {
+                bound.free_place();
+            }
+            Request::sent(asker, cell)
+        }
+        (Admission::Displace, Some(bound)) => {
+            to.push_displacing(bound, parcel);
+            Request::sent(asker, cell)
+        }
+        (Admission::Full, Some(bound)) if bound.waits() => {
+            let bound = bound.clone();
+            Request::waiting(asker, cell, bound, to.hold(parcel))
+        }
+        (Admission::Full | Admission::Drop | Admission::Displace, _) => {
+            drop(parcel);
+            Request::refused(asker, cell)
+        }
+    }
+}

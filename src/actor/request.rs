@@ -1,0 +1,222 @@
+//! Asking an actor.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::blocking;
+use super::message::Message;
+use crate::cell::{CellRef, Undelivered};
+use crate::clock::Clock;
+use crate::mailbox::bound::{Bound, Place};
+use crate::mailbox::exchange::{Asker, NoAnswer};
+use crate::monitor::entry::Wait;
+use crate::reason::ExitReason;
+use crate::sync::Arc;
+
+/// How long a request waits for its reply unless told otherwise.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(5);
+
+/// A request on its way: a future, or by [`wait`](Self::wait) the calling thread. Made by
+/// [`ActorRef::request`](crate::ActorRef::request).
+///
+/// It fails at once when the actor dies before it has replied, with the actor's reason. A reply that was given before
+/// the death is delivered.
+///
+/// # Cancel safety
+///
+/// Dropping it before the reply has come drops the reply, and leaves nothing behind. The message is handled all the
+/// same if it was sent.
+///
+/// ```
+/// use std::time::Duration;
+/// use deathwatch::{RequestError, prelude::*};
+///
+/// struct Slow;
+/// impl Actor for Slow {}
+/// struct Ask; impl Message for Ask { type Reply = u32; }
+/// impl Handler<Ask> for Slow {
+///     async fn handle(&mut self, _: Ask, _: &Context<Self>) -> u32 { std::future::pending().await }
+/// }
+///
+/// let slow = Slow.start();
+/// let impatient = slow.request(Ask).timeout(Duration::from_millis(10));
+/// assert_eq!(impatient.wait(), Err(RequestError::Timeout));
+/// let patient = slow.request(Ask).no_timeout();
+/// slow.kill();
+/// assert_eq!(patient.wait(), Err(RequestError::Exited(ExitReason::Kill)));
+/// ```
+#[must_use = "the reply comes only when awaited or waited for"]
+pub struct Request<M: Message> {
+    asker: Asker<M, M::Reply>,
+    target: CellRef,
+    stage: Stage,
+    limit: Limit,
+}
+
+/// What the request waits for.
+enum Stage {
+    /// A place in the mailbox.
+    Room(Place, Undelivered),
+    /// The reply.
+    Reply,
+    /// The actor's end: there will be no reply.
+    End(Wait),
+    /// Nothing: it was refused.
+    Refused,
+}
+
+enum Limit {
+    None,
+    /// Begins with the first poll.
+    For(Duration),
+    Until(Instant),
+}
+
+/// Why there is no reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The actor died before it replied, or was dead already.
+    Exited(ExitReason),
+    /// The time limit was over first. A reply that comes later is dropped.
+    Timeout,
+    /// The mailbox was full, or dropped the message to make room for a newer one.
+    Full,
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RequestError::Exited(reason) => write!(f, "no reply: the actor died ({reason})"),
+            RequestError::Timeout => f.write_str("no reply within the time limit"),
+            RequestError::Full => f.write_str("no reply: the mailbox was full"),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+impl<M: Message> Request<M> {
+    fn new(asker: Asker<M, M::Reply>, target: CellRef, stage: Stage) -> Self {
+        Request { asker, target, stage, limit: Limit::For(DEFAULT_LIMIT) }
+    }
+
+    /// The message is in the mailbox, or was refused because the actor is ending.
+    pub(crate) fn sent(asker: Asker<M, M::Reply>, target: CellRef) -> Self {
+        Self::new(asker, target, Stage::Reply)
+    }
+
+    /// The message waits for room.
+    pub(crate) fn waiting(
+        asker: Asker<M, M::Reply>,
+        target: CellRef,
+        bound: Arc<Bound>,
+        message: Undelivered,
+    ) -> Self {
+        Self::new(asker, target, Stage::Room(Place::new(bound), message))
+    }
+
+    /// There was no room.
+    pub(crate) fn refused(asker: Asker<M, M::Reply>, target: CellRef) -> Self {
+        Self::new(asker, target, Stage::Refused)
+    }
+
+    /// Changes the time limit, which is 5 seconds and begins when the request is first polled or waited for.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.limit = Limit::For(limit);
+        self
+    }
+
+    /// Waits for as long as the actor lives.
+    pub fn no_timeout(mut self) -> Self {
+        self.limit = Limit::None;
+        self
+    }
+
+    /// Blocks the calling thread until the reply is there.
+    ///
+    /// # Errors
+    ///
+    /// As for `.await`.
+    pub fn wait(mut self) -> Result<M::Reply, RequestError> {
+        match std::mem::replace(&mut self.limit, Limit::None) {
+            Limit::For(limit) => blocking::block_on_timeout(self, limit).unwrap_or(Err(RequestError::Timeout)),
+            Limit::None => blocking::block_on(self),
+            Limit::Until(deadline) => {
+                let left = deadline.saturating_duration_since(Clock::now());
+                blocking::block_on_timeout(self, left).unwrap_or(Err(RequestError::Timeout))
+            }
+        }
+    }
+
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<M::Reply, RequestError>> {
+        loop {
+            self.stage = match &mut self.stage {
+                Stage::Room(place, _) => match place.poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(_granted) => {
+                        let Stage::Room(_, message) = std::mem::replace(&mut self.stage, Stage::Reply) else {
+                            continue;
+                        };
+                        // Refused, it tells the asker that there will be no answer.
+                        let _ = message.deliver();
+                        Stage::Reply
+                    }
+                },
+                Stage::Reply => match self.asker.poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(reply)) => return Poll::Ready(Ok(reply)),
+                    Poll::Ready(Err(NoAnswer::Abandoned)) => Stage::End(Wait::new(self.target.clone())),
+                    Poll::Ready(Err(NoAnswer::Displaced)) => Stage::Refused,
+                },
+                Stage::End(wait) => return wait.poll(cx).map(|reason| Err(RequestError::Exited(reason))),
+                Stage::Refused => return Poll::Ready(Err(RequestError::Full)),
+            };
+        }
+    }
+
+    /// Is the time over? Sets the alarm when the limit begins.
+    fn is_late(&mut self) -> bool {
+        match self.limit {
+            Limit::None => false,
+            Limit::Until(deadline) => Clock::now() >= deadline,
+            Limit::For(limit) => {
+                let Some(deadline) = Clock::now().checked_add(limit) else {
+                    self.limit = Limit::None; // further away than the clock can tell
+                    return false;
+                };
+                self.limit = Limit::Until(deadline);
+                // Without a clock (its thread could not be started), the limit is kept whenever the request is polled.
+                if let Some(clock) = self.target.clock() {
+                    self.asker.set_alarm(clock, deadline);
+                }
+                limit.is_zero()
+            }
+        }
+    }
+}
+
+impl<M: Message> Future for Request<M> {
+    type Output = Result<M::Reply, RequestError>;
+
+    /// # Panics
+    ///
+    /// May panic when polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(outcome) = self.poll_outcome(cx) {
+            return Poll::Ready(outcome);
+        }
+        if self.is_late() { Poll::Ready(Err(RequestError::Timeout)) } else { Poll::Pending }
+    }
+}
+
+impl<M: Message> Unpin for Request<M> {}
+
+impl<M: Message> fmt::Debug for Request<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("target", &self.target.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,17 @@
+//! What a message is opened with: the actor's value and its context.
+
+use super::context::Context;
+use crate::cell::CellRef;
+use crate::monitor::entry::Station;
+
+/// The actor on its stage. Owned by its life, lent to one handler after the other.
+pub struct Stage<A> {
+    pub(crate) actor: A,
+    pub(crate) ctx: Context<A>,
+}
+
+impl<A: 'static> Station for Stage<A> {
+    fn cell(&self) -> &CellRef {
+        self.ctx.address().cell()
+    }
+}

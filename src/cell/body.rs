@@ -1,0 +1,325 @@
+//! The body of a cell: the actor's life, and running it.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+
+use super::life::{End, Notify};
+use super::{Address, Birth, Cell, CellRef, Consumer, Erased, Strong};
+use crate::clock::Clock;
+use crate::guard;
+use crate::reason::ExitReason;
+use crate::sync::{self, UnsafeCell};
+
+/// What a cell can be asked to do, made for the type of its body.
+pub(super) struct Vtable {
+    /// Makes the consumer look again.
+    pub(super) wake: unsafe fn(&CellRef),
+    /// Gives a `Runnable` to the host; the caller owes one.
+    pub(super) queue: unsafe fn(&CellRef),
+    pub(super) register: unsafe fn(&CellRef, &Context<'_>),
+    pub(super) clock: unsafe fn(&CellRef) -> Option<&Clock>,
+    run: unsafe fn(&CellRef, bool) -> Run,
+    pub(super) free: unsafe fn(NonNull<Cell>),
+}
+
+/// Where a cell runs, and what is done at its end: the seam to everything above.
+pub trait Host: Send + Sync + 'static {
+    /// What is left to do for an actor whose life is over.
+    type Death: Send + 'static;
+
+    /// Makes the consumer of the cell look again.
+    fn wake(&self, cell: &CellRef) {
+        if cell.life.notify() == Notify::Queue {
+            self.schedule(Runnable::new(cell));
+        }
+    }
+
+    /// Where there is no life that is queued: notes whom to wake.
+    fn register(&self, _cx: &Context<'_>) {}
+
+    /// Runs it some time, on any thread. Dropping it instead kills the actor on the spot.
+    fn schedule(&self, runnable: Runnable);
+
+    /// The clock for time limits, if there is one.
+    fn clock(&self) -> Option<&Clock>;
+
+    /// The life is over; its value is dropped.
+    fn death(&self, reason: ExitReason) -> Self::Death;
+
+    /// Goes on with what is left to do, for a bounded time; true when all is done.
+    fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Self::Death) -> bool;
+}
+
+enum Body<F, D> {
+    Alive(F),
+    Dying(D),
+    Gone,
+}
+
+#[repr(C)]
+struct CellOf<F, H: Host> {
+    cell: Cell,
+    host: H,
+    body: UnsafeCell<Body<F, H::Death>>,
+}
+
+const fn vtable<F: Future<Output = ExitReason> + 'static, H: Host>() -> Vtable {
+    Vtable {
+        wake: wake::<F, H>,
+        queue: queue::<F, H>,
+        register: register::<F, H>,
+        clock: clock::<F, H>,
+        run: run::<F, H>,
+        free: free::<F, H>,
+    }
+}
+
+/// Bodies up to this size, in bytes, stand in the cell's own block. Larger ones get a block of their own, so that a
+/// handle to a dead actor keeps no more than a small record.
+const INLINE: usize = 1024;
+
+/// Makes a cell. `life` gets the right to its messages and becomes its body. The caller owes its first `Runnable`
+/// ([`Runnable::first`]).
+pub fn spawn<S, F, H>(birth: Birth, host: H, life: impl FnOnce(Consumer<S>) -> F) -> Strong<S>
+where
+    S: 'static,
+    F: Future<Output = ExitReason> + Send + 'static,
+    H: Host,
+{
+    if size_of::<F>() <= INLINE {
+        build(birth, host, life)
+    } else {
+        build(birth, host, |consumer| Box::pin(life(consumer)))
+    }
+}
+
+fn build<S, F, H>(birth: Birth, host: H, life: impl FnOnce(Consumer<S>) -> F) -> Strong<S>
+where
+    S: 'static,
+    F: Future<Output = ExitReason> + Send + 'static,
+    H: Host,
+{
+    let vtable = const { &vtable::<F, H>() };
+    let block = sync::new_block(CellOf::<F, H> {
+        cell: Cell::new(vtable, birth, true),
+        host,
+        body: UnsafeCell::new(Body::Gone),
+    });
+    let address = Address { cell: CellRef(block.cast()), stage: PhantomData };
+    let strong = Strong::revive(&address);
+    let body = life(Consumer { address });
+    // SAFETY: the cell is not shared with any thread that could run it: its first `Runnable` is not made yet.
+    unsafe { block.as_ref() }.body.with_mut(|slot| unsafe { *slot = Body::Alive(body) });
+    strong
+}
+
+/// A cell without a body, for plain code that takes the messages itself. Never queued.
+pub fn observer<S: 'static, H: Host>(host: H) -> Consumer<S> {
+    type NoLife = std::future::Pending<ExitReason>;
+    let vtable = const { &vtable::<NoLife, H>() };
+    let block = sync::new_block(CellOf::<NoLife, H> {
+        cell: Cell::new(vtable, Birth::default(), false),
+        host,
+        body: UnsafeCell::new(Body::Gone),
+    });
+    Consumer { address: Address { cell: CellRef(block.cast()), stage: PhantomData } }
+}
+
+/// The cell is queued, and this is the one ticket to run it.
+pub struct Runnable {
+    cell: ManuallyDrop<CellRef>,
+}
+
+enum Run {
+    /// It may be run again.
+    Again,
+    /// It is over.
+    Over,
+}
+
+impl Runnable {
+    fn new(cell: &CellRef) -> Self {
+        Runnable { cell: ManuallyDrop::new(cell.clone()) }
+    }
+
+    /// The ticket that the maker of a cell owes; to be made once.
+    pub fn first<S>(strong: &Strong<S>) -> Self {
+        Runnable::new(strong.cell())
+    }
+
+    /// Runs the cell. What comes back is to be queued, behind everything else.
+    pub fn run(self) -> Option<Runnable> {
+        self.cell.life.begin();
+        // SAFETY: the vtable belongs to this block; we hold the ticket, and `begin` made us the running thread.
+        let run = unsafe { (self.cell.vtable.run)(&self.cell, false) };
+        match run {
+            Run::Again if self.cell.life.end() == End::Queue => Some(self),
+            _ => {
+                let mut this = ManuallyDrop::new(self);
+                // SAFETY: dropped once, `this` is forgotten.
+                unsafe { ManuallyDrop::drop(&mut this.cell) };
+                None
+            }
+        }
+    }
+
+    /// As a plain pointer, for a slot that is one word.
+    pub fn into_raw(self) -> NonNull<()> {
+        ManuallyDrop::new(self).cell.0.cast()
+    }
+
+    /// # Safety
+    ///
+    /// `raw` came from [`into_raw`](Self::into_raw) and is not used again.
+    pub unsafe fn from_raw(raw: NonNull<()>) -> Self {
+        Runnable { cell: ManuallyDrop::new(CellRef(raw.cast())) }
+    }
+}
+
+impl Drop for Runnable {
+    /// Nobody will run it: the actor is killed here and now.
+    fn drop(&mut self) {
+        self.cell.life.begin();
+        // SAFETY: as in `run`; the reference is dropped once.
+        unsafe {
+            while let Run::Again = (self.cell.vtable.run)(&self.cell, true) {}
+            ManuallyDrop::drop(&mut self.cell);
+        }
+    }
+}
+
+/// # Safety
+///
+/// `cell` is the front of a `CellOf<F, H>`. (The same holds for the functions below.)
+unsafe fn of<F, H: Host>(cell: &CellRef) -> &CellOf<F, H> {
+    // SAFETY: by the contract; `cell` keeps the block alive, and its pointer was made for the whole block.
+    unsafe { cell.0.cast().as_ref() }
+}
+
+unsafe fn wake<F, H: Host>(cell: &CellRef) {
+    // SAFETY: by the contract.
+    unsafe { of::<F, H>(cell) }.host.wake(cell);
+}
+
+unsafe fn queue<F, H: Host>(cell: &CellRef) {
+    // SAFETY: by the contract.
+    unsafe { of::<F, H>(cell) }.host.schedule(Runnable::new(cell));
+}
+
+unsafe fn register<F, H: Host>(cell: &CellRef, cx: &Context<'_>) {
+    // SAFETY: by the contract.
+    unsafe { of::<F, H>(cell) }.host.register(cx);
+}
+
+unsafe fn clock<F: 'static, H: Host>(cell: &CellRef) -> Option<&Clock> {
+    // SAFETY: by the contract.
+    unsafe { of::<F, H>(cell) }.host.clock()
+}
+
+/// One run: polls the life, or goes on with the end.
+///
+/// The caller is the running thread.
+unsafe fn run<F: Future<Output = ExitReason>, H: Host>(cell: &CellRef, abandoned: bool) -> Run {
+    // SAFETY: by the contract.
+    let this = unsafe { of::<F, H>(cell) };
+    this.body.with_mut(|body| {
+        // SAFETY: the running thread is the only one to touch the body (rule 1 of `cell`).
+        let body = unsafe { &mut *body };
+        if let Body::Alive(life) = body {
+            let reason = match killed(cell, abandoned) {
+                Some(reason) => reason,
+                // SAFETY: the body is not moved until it is dropped in place below.
+                None => match poll(cell, unsafe { Pin::new_unchecked(life) }) {
+                    Poll::Ready(reason) => reason,
+                    Poll::Pending => return Run::Again,
+                },
+            };
+            // In place: the actor's value, if it is still there, and the future of an unfinished handler.
+            let _ = guard::catch(|| *body = Body::Gone);
+            *body = Body::Dying(this.host.death(reason));
+        }
+        if let Body::Dying(death) = body {
+            let mut consumer = Consumer { address: Address { cell: cell.clone(), stage: PhantomData } };
+            if !this.host.retire(&mut consumer, death) {
+                let _ = cell.life.notify(); // running: our own `end` queues it
+                return Run::Again;
+            }
+            *body = Body::Gone;
+        }
+        Run::Over
+    })
+}
+
+/// Was the actor killed, and so dies for which reason?
+fn killed(cell: &CellRef, abandoned: bool) -> Option<ExitReason> {
+    let life = cell.life.read();
+    if !abandoned && !life.kill() {
+        return None;
+    }
+    // A panic that was already being answered by the `stopped` hook stays the reason: it was first.
+    let panicked = cell.cause.get().filter(|cause| life.ending() && matches!(cause, ExitReason::Panic(_)));
+    Some(panicked.cloned().unwrap_or(ExitReason::Kill))
+}
+
+fn poll<F: Future<Output = ExitReason>>(cell: &CellRef, life: Pin<&mut F>) -> Poll<ExitReason> {
+    let waker = ManuallyDrop::new(waker(cell.0));
+    match guard::catch(|| life.poll(&mut Context::from_waker(&waker))) {
+        Ok(poll) => poll,
+        Err(panic) => Poll::Ready(panic),
+    }
+}
+
+unsafe fn free<F, H: Host>(cell: NonNull<Cell>) {
+    let block = cell.cast::<CellOf<F, H>>();
+    // SAFETY: the last reference is gone; the block came from `new_block` with this very type.
+    let this = unsafe { sync::take_block(block) };
+    this.cell.tracked.end();
+    guard::drop_quietly(this);
+}
+
+/// A waker that owns no reference of its own yet.
+fn waker(cell: NonNull<Cell>) -> Waker {
+    // SAFETY: the functions below fulfil the contract of `RawWakerVTable`; they are thread-safe, since cells are.
+    unsafe { Waker::from_raw(raw_waker(cell)) }
+}
+
+fn raw_waker(cell: NonNull<Cell>) -> RawWaker {
+    static VTABLE: RawWakerVTable = RawWakerVTable::new(clone_waker, wake_waker, wake_waker_by_ref, drop_waker);
+    RawWaker::new(cell.as_ptr().cast_const().cast(), &VTABLE)
+}
+
+/// # Safety
+///
+/// `data` is the data of a waker made by `raw_waker`. (The same holds for the functions below.)
+unsafe fn borrow(data: *const ()) -> ManuallyDrop<CellRef> {
+    // SAFETY: by the contract it is a cell, kept alive by the waker's reference, or by the run that lent it.
+    ManuallyDrop::new(CellRef(unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }))
+}
+
+unsafe fn clone_waker(data: *const ()) -> RawWaker {
+    // SAFETY: by the contract.
+    let cell = ManuallyDrop::new(unsafe { borrow(data) }.clone());
+    raw_waker(cell.0)
+}
+
+unsafe fn wake_waker(data: *const ()) {
+    // SAFETY: by the contract; this waker's reference goes here.
+    unsafe {
+        wake_waker_by_ref(data);
+        drop_waker(data);
+    }
+}
+
+unsafe fn wake_waker_by_ref(data: *const ()) {
+    // SAFETY: by the contract.
+    unsafe { borrow(data) }.wake();
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: by the contract; this waker's reference goes here.
+    drop(ManuallyDrop::into_inner(unsafe { borrow(data) }));
+}

@@ -1,0 +1,160 @@
+//! The lifecycle word: whether the actor is queued or running, what it was asked, how far its end has come.
+
+use crate::sync::atomic::{AtomicUsize, Ordering};
+
+/// Somebody wants the actor to run. Set by anybody, cleared by the run that begins.
+const NOTIFIED: usize = 1;
+/// The actor runs, on one thread. Set when a run begins, cleared when it ends; after the last run never.
+const RUNNING: usize = 2;
+/// It was asked to stop. Never cleared.
+const STOP: usize = 4;
+/// It was killed. Never cleared.
+const KILL: usize = 8;
+/// It lives on without any strong handle. Never cleared.
+const DETACHED: usize = 16;
+/// Its message loop is over. Set by its own run, never cleared.
+const ENDING: usize = 32;
+
+/// One word, whose transitions are the methods; each says what the caller owes now.
+///
+/// | `NOTIFIED` | `RUNNING` | the actor is | left by |
+/// |---|---|---|---|
+/// | 0 | 0 | idle | `notify` |
+/// | 1 | 0 | queued: exactly one `Runnable` exists, or is owed by who saw the change | `begin` |
+/// | 0 | 1 | running | `notify`, `end` |
+/// | 1 | 1 | running, and will be queued again by its own run | `end` |
+///
+/// After its last run an actor stays `RUNNING`, so nobody queues it again.
+pub struct Life {
+    word: AtomicUsize,
+}
+
+/// What the word said.
+#[derive(Clone, Copy)]
+pub struct Snapshot(usize);
+
+impl Snapshot {
+    /// Was it asked to stop?
+    pub fn stop(self) -> bool {
+        self.0 & STOP != 0
+    }
+
+    /// Was it killed?
+    pub fn kill(self) -> bool {
+        self.0 & KILL != 0
+    }
+
+    /// Does it live on without strong handles?
+    pub fn detached(self) -> bool {
+        self.0 & DETACHED != 0
+    }
+
+    /// Is its message loop over?
+    pub fn ending(self) -> bool {
+        self.0 & ENDING != 0
+    }
+
+    /// Was anything asked of it that ends its message loop?
+    pub fn asked(self) -> bool {
+        self.0 & (STOP | KILL) != 0
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bits = [
+            (NOTIFIED, "NOTIFIED"),
+            (RUNNING, "RUNNING"),
+            (STOP, "STOP"),
+            (KILL, "KILL"),
+            (DETACHED, "DETACHED"),
+            (ENDING, "ENDING"),
+        ];
+        f.debug_set().entries(bits.iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, name)| name)).finish()
+    }
+}
+
+/// What the one who notified owes.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notify {
+    /// To queue the actor.
+    Queue,
+    /// Nothing: it is queued, or its run will look again.
+    Nothing,
+}
+
+/// What a run that ends owes.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nothing: the actor is idle.
+    Idle,
+    /// To queue the actor again.
+    Queue,
+}
+
+impl Life {
+    /// An idle actor, or one that is as good as queued: its maker owes the `Runnable`.
+    pub fn new(queued: bool) -> Self {
+        Life { word: AtomicUsize::new(if queued { NOTIFIED } else { 0 }) }
+    }
+
+    /// What the word says.
+    pub fn read(&self) -> Snapshot {
+        // ORDERING: Acquire pairs with the Release of whoever set the bit that is acted upon (the cause of a stop is
+        // written before STOP).
+        Snapshot(self.word.load(Ordering::Acquire))
+    }
+
+    fn set(&self, bits: usize) -> Notify {
+        // ORDERING: AcqRel: Release hands what was done before (a message, a cause, a woken future's data) to the run
+        // that clears NOTIFIED; it must be a read-modify-write also when nothing changes, or the run would not see it.
+        // Acquire orders queueing after the end of the run before.
+        let before = self.word.fetch_or(bits | NOTIFIED, Ordering::AcqRel);
+        if before & (NOTIFIED | RUNNING) == 0 { Notify::Queue } else { Notify::Nothing }
+    }
+
+    /// There is something to do.
+    pub fn notify(&self) -> Notify {
+        self.set(0)
+    }
+
+    /// Asks the actor to stop.
+    pub fn ask_stop(&self) -> Notify {
+        self.set(STOP)
+    }
+
+    /// Kills it.
+    pub fn ask_kill(&self) -> Notify {
+        self.set(KILL)
+    }
+
+    /// Lets it live on without strong handles.
+    pub fn detach(&self) {
+        // ORDERING: Relaxed: the caller holds a strong handle; giving that up orders this before the actor looks.
+        self.word.fetch_or(DETACHED, Ordering::Relaxed);
+    }
+
+    /// The message loop is over.
+    pub fn mark_ending(&self) {
+        // ORDERING: Release: a flag to be seen by others some time; the run itself needs none.
+        self.word.fetch_or(ENDING, Ordering::Release);
+    }
+
+    /// A run begins: queued becomes running. The caller holds the one `Runnable`.
+    pub fn begin(&self) {
+        // ORDERING: AcqRel: Acquire pairs with the Release in `set` and in `end`. Flipping both bits is one step since
+        // nobody else changes either while the actor is queued.
+        let before = self.word.fetch_xor(NOTIFIED | RUNNING, Ordering::AcqRel);
+        debug_assert_eq!(before & (NOTIFIED | RUNNING), NOTIFIED, "run without being queued");
+    }
+
+    /// A run ends, and there may be another.
+    pub fn end(&self) -> End {
+        // ORDERING: AcqRel: Release hands the actor's state to the next run; Acquire pairs with `set`.
+        let before = self.word.fetch_and(!RUNNING, Ordering::AcqRel);
+        debug_assert_ne!(before & RUNNING, 0, "ended without running");
+        if before & NOTIFIED == 0 { End::Idle } else { End::Queue }
+    }
+}

@@ -1,0 +1,449 @@
+//! The control block of an actor, and the three ways to hold on to it.
+//!
+//! One heap block per actor: the [`Cell`] in front, the same for every type, and behind it the *body* ([`body`]): the
+//! future that is the actor's life, then what is left to do at its end, then nothing.
+//!
+//! - [`CellRef`] keeps the block's memory. Monitors and wakers hold one.
+//! - [`Strong`] keeps the actor running. All strong handles together own one `CellRef`.
+//! - [`Consumer`] is the right to take messages out. There is one; the actor's life has it, then its end.
+//!
+//! # Who may touch what
+//!
+//! 1. `body`, and the consumer's side of `inbox`: the thread that runs the cell (`RUNNING` in [`life`]), alone.
+//! 2. `cause`: written once, by the first who asks the actor to stop, before `STOP` is set.
+//! 3. `reason`: written once, by the actor's end, before `watchers` is closed.
+//! 4. Everything else is constant or atomic.
+
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+use std::sync::Arc as StdArc;
+
+use crate::clock::Clock;
+use crate::id::ActorId;
+use crate::mailbox::bound::Bound;
+use crate::mailbox::inbox::{Inbox, Push};
+use crate::mailbox::node::{Discard, Unopened};
+use crate::mailbox::parcel::{Parcel, Sealed};
+use crate::reason::ExitReason;
+use crate::structs::list::List;
+use crate::structs::map_slot::MapSlot;
+use crate::structs::once::Once;
+use crate::sync::atomic::{AtomicUsize, Ordering, fence};
+use crate::sync::{Arc, Tracked, census};
+
+pub mod body;
+pub mod life;
+
+pub use body::{Host, Runnable, spawn};
+use life::{Life, Notify};
+
+/// The front of every actor's block.
+pub struct Cell {
+    vtable: &'static body::Vtable,
+    /// How many `CellRef`s there are.
+    refs: AtomicUsize,
+    /// How many `Strong`s there are.
+    strong: AtomicUsize,
+    /// The lifecycle word.
+    pub life: Life,
+    /// The mailbox's queue.
+    pub inbox: Inbox,
+    /// The limit of the mailbox, if it has one.
+    pub bound: Option<Arc<Bound>>,
+    /// The target half of everybody's interest in this actor's death.
+    pub watchers: List,
+    /// The watcher half of this actor's monitors.
+    pub table: MapSlot,
+    /// Who it is.
+    pub id: ActorId,
+    /// What it is called.
+    pub name: Option<StdArc<str>>,
+    /// Why it was first asked to stop.
+    pub cause: Once<ExitReason>,
+    /// Why it died. Set: it is dead.
+    pub reason: Once<ExitReason>,
+    tracked: Tracked,
+}
+
+/// What a new cell is made with.
+#[derive(Default)]
+pub struct Birth {
+    /// What the actor is called.
+    pub name: Option<StdArc<str>>,
+    /// The limit of its mailbox.
+    pub bound: Option<Arc<Bound>>,
+}
+
+impl Cell {
+    fn new(vtable: &'static body::Vtable, birth: Birth, queued: bool) -> Self {
+        census::born(census::Kind::Cell);
+        Cell {
+            vtable,
+            refs: AtomicUsize::new(1),
+            strong: AtomicUsize::new(0),
+            life: Life::new(queued),
+            inbox: Inbox::new(),
+            bound: birth.bound,
+            watchers: List::new(),
+            table: MapSlot::new(),
+            id: ActorId::next(),
+            name: birth.name,
+            cause: Once::new(),
+            reason: Once::new(),
+            tracked: Tracked::new(),
+        }
+    }
+
+    /// Is the actor dead, and why?
+    pub fn reason(&self) -> Option<&ExitReason> {
+        self.reason.get()
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        census::gone(census::Kind::Cell);
+    }
+}
+
+/// Keeps a cell's memory, not its actor.
+pub struct CellRef(NonNull<Cell>);
+
+// SAFETY: a cell is shared between threads by its rules; what is not atomic is touched by the running thread only, and
+// bodies are Send.
+unsafe impl Send for CellRef {}
+// SAFETY: as above.
+unsafe impl Sync for CellRef {}
+
+impl Deref for CellRef {
+    type Target = Cell;
+
+    fn deref(&self) -> &Cell {
+        // SAFETY: this reference is counted, so the block lives.
+        let cell = unsafe { self.0.as_ref() };
+        cell.tracked.touch();
+        cell
+    }
+}
+
+impl Clone for CellRef {
+    fn clone(&self) -> Self {
+        // ORDERING: Relaxed: a count can be added by whoever owns one.
+        let before = self.refs.fetch_add(1, Ordering::Relaxed);
+        assert!(before < usize::MAX / 2, "too many references to one actor");
+        CellRef(self.0)
+    }
+}
+
+impl Drop for CellRef {
+    fn drop(&mut self) {
+        // ORDERING: Release: all use of the block is before its freeing.
+        if self.refs.fetch_sub(1, Ordering::Release) == 1 {
+            // ORDERING: Acquire pairs with the Release of everybody else's last use.
+            fence(Ordering::Acquire);
+            // SAFETY: nobody else has a reference; freed once.
+            unsafe { (self.vtable.free)(self.0) };
+        }
+    }
+}
+
+impl PartialEq for CellRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for CellRef {}
+
+impl CellRef {
+    /// Makes the actor look again, by queueing it if need be.
+    pub fn wake(&self) {
+        // SAFETY: the vtable belongs to this block.
+        unsafe { (self.vtable.wake)(self) };
+    }
+
+    fn act(&self, owed: Notify) {
+        if owed == Notify::Queue {
+            // SAFETY: as in `wake`.
+            unsafe { (self.vtable.queue)(self) };
+        }
+    }
+
+    /// Asks the actor to stop, for this reason unless it was given another before.
+    pub fn stop(&self, reason: ExitReason) {
+        let _ = self.cause.set(reason);
+        self.act(self.life.ask_stop());
+    }
+
+    /// Notes whom to wake, where the consumer is plain code.
+    pub fn register(&self, cx: &std::task::Context<'_>) {
+        // SAFETY: the vtable belongs to this block.
+        unsafe { (self.vtable.register)(self, cx) };
+    }
+
+    /// The clock of the runtime the actor belongs to.
+    pub fn clock(&self) -> Option<&Clock> {
+        // SAFETY: the vtable belongs to this block.
+        unsafe { (self.vtable.clock)(self) }
+    }
+
+    /// Kills the actor.
+    pub fn kill(&self) {
+        self.act(self.life.ask_kill());
+    }
+
+    /// Queues a node and wakes the consumer if it sleeps.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the block of `node`, and it was made for this cell's stage. On `false`, it is still the
+    /// caller's.
+    pub unsafe fn push(&self, node: NonNull<crate::mailbox::node::Node>) -> bool {
+        // SAFETY: by the contract.
+        match unsafe { self.inbox.push(node) } {
+            Push::Queued => true,
+            Push::Wake => {
+                self.wake();
+                true
+            }
+            Push::Closed => false,
+        }
+    }
+}
+
+/// A `CellRef` that knows what its messages are opened with.
+pub struct Address<S> {
+    cell: CellRef,
+    stage: PhantomData<fn(S)>,
+}
+
+impl<S> Clone for Address<S> {
+    fn clone(&self) -> Self {
+        Address { cell: self.cell.clone(), stage: PhantomData }
+    }
+}
+
+impl<S> Address<S> {
+    /// The cell.
+    pub fn cell(&self) -> &CellRef {
+        &self.cell
+    }
+}
+
+impl<S: 'static> Address<S> {
+    /// Queues a message; a closed mailbox gives it back.
+    pub fn push<L>(&self, sealed: Sealed<S, L>) -> Result<(), Sealed<S, L>> {
+        let node = sealed.into_raw();
+        // SAFETY: the parcel owned the block, which was made for S, as this cell is; given back as what it was.
+        if unsafe { self.cell.push(node) } { Ok(()) } else { Err(unsafe { Sealed::from_raw(node) }) }
+    }
+
+    /// Queues a parcel; a closed mailbox gives it back.
+    pub fn push_parcel(&self, parcel: Parcel<S>) -> Result<(), Parcel<S>> {
+        let node = parcel.into_raw();
+        // SAFETY: as in `push`.
+        if unsafe { self.cell.push(node) } { Ok(()) } else { Err(unsafe { Parcel::from_raw(node) }) }
+    }
+
+    /// Puts a message into the ring of a mailbox that drops its oldest. False: it was closed.
+    pub fn push_displacing(&self, bound: &Arc<Bound>, parcel: Parcel<S>) {
+        // SAFETY: the bound is this cell's, and parcels come to it through here only, all for S.
+        let Some(ticket) = (unsafe { Bound::displace(bound, parcel) }) else { return };
+        match self.push_parcel(ticket) {
+            Ok(()) => bound.ticket_pushed(),
+            Err(_) => bound.close(), // closed meanwhile: what is in the ring goes as the rest of the mailbox did
+        }
+    }
+}
+
+/// A message that has not been queued yet, and the actor it is for, which it keeps running.
+pub struct Undelivered {
+    to: Strong<Erased>,
+    node: ManuallyDrop<Discard>,
+}
+
+// SAFETY: an owned block; blocks may be sent (see `Parcel`). Shared references give no access to it.
+unsafe impl Send for Undelivered {}
+// SAFETY: as above.
+unsafe impl Sync for Undelivered {}
+
+impl Undelivered {
+    /// Queues it; false when the mailbox is closed (the message is dropped then).
+    pub fn deliver(self) -> bool {
+        let mut this = ManuallyDrop::new(self);
+        let node = this.node.0;
+        // SAFETY: the block is ours and was made for this cell's stage (see `hold`). `to` is dropped once.
+        unsafe {
+            let queued = this.to.cell.push(node);
+            if !queued {
+                crate::guard::drop_quietly(Discard(node, Unopened::Dying));
+            }
+            ptr::drop_in_place(&mut this.to);
+            queued
+        }
+    }
+}
+
+impl Drop for Undelivered {
+    fn drop(&mut self) {
+        // SAFETY: dropped once, here; `deliver` keeps this from running.
+        unsafe { ManuallyDrop::drop(&mut self.node) };
+    }
+}
+
+impl<S: 'static> Strong<S> {
+    /// Puts a message aside that cannot be queued yet.
+    pub fn hold(&self, parcel: Parcel<S>) -> Undelivered {
+        Undelivered { to: self.erased(), node: ManuallyDrop::new(Discard(parcel.into_raw(), Unopened::Dying)) }
+    }
+}
+
+/// The stage of a handle that does not know it. Nothing can be opened with it, so nothing is ever pushed.
+pub enum Erased {}
+
+/// Keeps the actor running. One pointer.
+pub struct Strong<S> {
+    /// The `CellRef` that all strong handles own together.
+    address: ManuallyDrop<Address<S>>,
+}
+
+impl<S> Deref for Strong<S> {
+    type Target = Address<S>;
+
+    fn deref(&self) -> &Address<S> {
+        &self.address
+    }
+}
+
+impl<S> Strong<S> {
+    /// A handle where there may be none any more: only for the actor itself, which decides when it ends, and for its
+    /// maker.
+    pub fn revive(address: &Address<S>) -> Self {
+        let cell = address.cell.clone();
+        // ORDERING: Relaxed: as for any count. The common reference is paid for by the clone if we are the first,
+        // and given back otherwise.
+        if cell.strong.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Strong { address: ManuallyDrop::new(Address { cell, stage: PhantomData }) };
+        }
+        // SAFETY: a second pointer to the common reference, which the other strong handles keep alive.
+        let common = CellRef(cell.0);
+        Strong { address: ManuallyDrop::new(Address { cell: common, stage: PhantomData }) }
+    }
+
+    /// A handle, if there is still another.
+    pub fn upgrade(address: &Address<S>) -> Option<Self> {
+        let cell = &address.cell;
+        // ORDERING: Relaxed: only the expected value below.
+        let mut count = cell.strong.load(Ordering::Relaxed);
+        while count > 0 {
+            // ORDERING: Acquire pairs with the Release in `drop`; Relaxed on failure.
+            match cell.strong.compare_exchange_weak(count, count + 1, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Some(Strong::another(cell)),
+                Err(now) => count = now,
+            }
+        }
+        None
+    }
+
+    /// One more pointer to the common reference; the count was raised by the caller.
+    fn another(cell: &CellRef) -> Self {
+        Strong { address: ManuallyDrop::new(Address { cell: CellRef(cell.0), stage: PhantomData }) }
+    }
+
+    /// The same handle without knowledge of the stage.
+    pub fn erase(self) -> Strong<Erased> {
+        let this = ManuallyDrop::new(self);
+        Strong::another(&this.address.cell)
+    }
+
+    /// A handle without knowledge of the stage.
+    pub fn erased(&self) -> Strong<Erased> {
+        self.clone().erase()
+    }
+}
+
+impl<S> Clone for Strong<S> {
+    fn clone(&self) -> Self {
+        // ORDERING: Relaxed: a count can be added by whoever owns one.
+        let before = self.cell.strong.fetch_add(1, Ordering::Relaxed);
+        assert!(before < usize::MAX / 2, "too many handles to one actor");
+        Strong::another(&self.cell)
+    }
+}
+
+impl<S> Drop for Strong<S> {
+    fn drop(&mut self) {
+        // ORDERING: Release: what was sent through this handle is before its end, see `Consumer::is_last`. Acquire, so
+        // that the wake-up below comes after what the other handles did.
+        if self.cell.strong.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.cell.wake();
+            // SAFETY: the count came to zero, so nobody uses the common reference but us, who took it there. (An
+            // actor that revives itself pays for a new one.)
+            unsafe { ManuallyDrop::drop(&mut self.address) };
+        }
+    }
+}
+
+/// The right to take messages out of a mailbox. There is one per cell.
+pub struct Consumer<S> {
+    address: Address<S>,
+}
+
+impl<S: 'static> Consumer<S> {
+    /// The cell, and what its messages are opened with.
+    pub fn address(&self) -> &Address<S> {
+        &self.address
+    }
+
+    /// The cell.
+    pub fn cell(&self) -> &CellRef {
+        &self.address.cell
+    }
+
+    /// Takes the oldest message; a place that it held in a bounded mailbox is free then.
+    pub fn pop(&mut self) -> Option<Parcel<S>> {
+        // SAFETY: we are the consumer; what comes out was made for S.
+        let parcel = unsafe { Parcel::<S>::from_raw(self.cell().inbox.pop()?) };
+        if let Some(bound) = &self.cell().bound
+            && parcel.is_counted()
+        {
+            bound.free_place();
+        }
+        Some(parcel)
+    }
+
+    /// Declares that the consumer is about to sleep; false when there is a message.
+    pub fn park(&mut self) -> bool {
+        // SAFETY: we are the consumer.
+        unsafe { self.cell().inbox.park() }
+    }
+
+    /// Are there no strong handles left, so that nobody can send any more? What was sent is in the mailbox then.
+    pub fn is_last(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in the drop of the last handle.
+        self.cell().strong.load(Ordering::Acquire) == 0
+    }
+
+    /// Refuses all further messages. Idempotent.
+    pub fn close(&mut self) {
+        // SAFETY: we are the consumer.
+        unsafe { self.cell().inbox.close() };
+        if let Some(bound) = &self.cell().bound {
+            bound.close();
+        }
+    }
+
+    /// Drops up to `budget` messages unopened; true when none is left. Panics of the messages' `Drop` are caught.
+    pub fn discard(&mut self, budget: usize) -> bool {
+        for _ in 0..budget {
+            // SAFETY: we are the consumer, and own what comes out.
+            match unsafe { self.cell().inbox.pop() } {
+                Some(node) => crate::guard::drop_quietly(Discard(node, Unopened::Dying)),
+                None => return true,
+            }
+        }
+        false
+    }
+}

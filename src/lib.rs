@@ -1,0 +1,130 @@
+#![cfg(not(all(dw_loom, doctest)))]
+//! Actors that are told, exactly once and for certain, when another actor dies.
+//!
+//! An actor, or plain code, *monitors* another and gets one [`Down`] with its identity and [`ExitReason`] when it dies,
+//! also if it was dead already. [`demonitor`](Context::demonitor) means silence. A monitor is one allocation: no task, no
+//! thread, no lock; whichever side dies first, nothing is left behind.
+//!
+//! ```
+//! use deathwatch::{Monitors, prelude::*};
+//!
+//! struct Worker;
+//! impl Actor for Worker {}
+//!
+//! struct Job(u32);
+//! impl Message for Job { type Reply = u32; }
+//! impl Handler<Job> for Worker {
+//!     async fn handle(&mut self, Job(n): Job, _: &Context<Self>) -> u32 {
+//!         100 / n
+//!     }
+//! }
+//!
+//! let worker = Worker.start();
+//! let mut monitors = Monitors::new();
+//! monitors.monitor(&worker);
+//!
+//! assert_eq!(worker.request(Job(4)).wait(), Ok(25));
+//! assert!(worker.request(Job(0)).wait().is_err());
+//! assert_eq!(monitors.recv().unwrap().reason.to_string(), "panic: attempt to divide by zero");
+//! ```
+//!
+//! # Where to look
+//!
+//! [`tasks`] holds the traits to implement; [`ActorRef`] and [`Context`] are what one works with; [`Monitors`] is for
+//! plain code; [`Runtime`] for choosing threads and for ending everything in order.
+//!
+//! # `panic = "abort"`
+//!
+//! A program that is compiled to abort on panic ends with the first panicking handler: nothing can be observed then.
+#![warn(missing_docs)]
+#![deny(unsafe_code)]
+
+mod actor;
+#[allow(unsafe_code)]
+mod cell;
+mod clock;
+mod exit;
+mod guard;
+mod id;
+#[allow(unsafe_code)]
+mod mailbox;
+mod monitor;
+mod reason;
+#[allow(unsafe_code)]
+mod reclaim;
+#[cfg(not(dw_loom))]
+mod runtime;
+#[allow(unsafe_code)]
+mod scheduler;
+#[allow(unsafe_code)]
+mod structs;
+#[allow(unsafe_code)]
+mod sync;
+#[cfg(not(dw_loom))]
+pub mod tasks;
+mod turn;
+
+pub use actor::actor_ref::{ActorRef, WeakActorRef};
+pub use actor::context::Context;
+pub use actor::exit_wait::ExitWait;
+pub use actor::handle::{ActorHandle, Target};
+pub use actor::message::{Message, SendError, SentTo};
+pub use actor::monitor_guard::MonitorGuard;
+pub use actor::monitors::{Monitors, RecvTimeoutError};
+pub use actor::recipient::Recipient;
+pub use actor::request::{Request, RequestError};
+pub use actor::send_wait::SendWait;
+pub use id::{ActorId, MonitorRef};
+pub use mailbox::bound::OnFull;
+pub use monitor::{Demonitor, Down};
+pub use reason::{ErrorReport, ExitReason, PanicReport};
+#[cfg(not(dw_loom))]
+pub use runtime::{Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError};
+
+/// What most programs need.
+///
+/// ```
+/// use deathwatch::prelude::*;
+/// ```
+pub mod prelude {
+    #[cfg(not(dw_loom))]
+    pub use crate::tasks::{Actor, Handler};
+    pub use crate::{ActorRef, Context, Down, ExitReason, Message};
+}
+
+/// The rooms below the public interface, for the models in `loom-tests`.
+#[cfg(dw_loom)]
+#[doc(hidden)]
+pub mod internals {
+    pub mod cell {
+        pub use crate::cell::*;
+    }
+    pub mod exit {
+        pub use crate::exit::*;
+    }
+    pub mod mailbox {
+        pub use crate::mailbox::*;
+    }
+    pub mod monitor {
+        pub use crate::monitor::*;
+    }
+    pub mod reclaim {
+        pub use crate::reclaim::*;
+    }
+    pub mod scheduler {
+        pub use crate::scheduler::*;
+    }
+    pub mod structs {
+        pub use crate::structs::*;
+    }
+    pub mod sync {
+        pub use crate::sync::*;
+    }
+}
+
+/// How many blocks of each kind are alive: for tests of the crate itself.
+#[doc(hidden)]
+pub mod census {
+    pub use crate::reclaim::flush;
+    pub use crate::sync::census::{Kind, alive};
+}

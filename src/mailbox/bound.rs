@@ -1,0 +1,310 @@
+//! The limit of a bounded mailbox, and what happens when it is reached.
+
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+use super::node::{Discard, Node, Unopened};
+use super::parcel::{Letter, Parcel};
+use crate::guard;
+use crate::structs::future::SlotFuture;
+use crate::structs::queue::{Queue, Ring};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
+use crate::sync::{Arc, AtomicWaker};
+
+/// What a bounded mailbox does with a message when it is full. A [`Down`](crate::Down) takes no place: no mailbox can
+/// refuse or drop it.
+///
+/// ```
+/// use deathwatch::{Mailbox, OnFull, Options};
+/// let options = Options::new().mailbox(Mailbox::bounded(100, OnFull::DropOldest));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnFull {
+    /// The sender gets its message back in [`SendError::Full`](crate::SendError::Full).
+    Reject,
+    /// As `Reject` for `send`; `send_wait` and `request` wait until there is room, first come, first served.
+    Wait,
+    /// The message is dropped and the sender not told.
+    DropNewest,
+    /// The oldest message in the mailbox is dropped to make room.
+    DropOldest,
+}
+
+/// The places of a bounded mailbox.
+///
+/// `used` counts the messages that have a place. A place that becomes free is handed to the longest waiting sender if
+/// there is one. `Reject`, `Wait` and `DropNewest` take a place before they push; `DropOldest` works through a ring,
+/// see [`Ticket`].
+pub struct Bound {
+    capacity: usize,
+    policy: OnFull,
+    used: AtomicUsize,
+    waiters: Queue<Arc<Waiter>>,
+    closed: AtomicBool,
+    ring: Option<Ring<Queued>>,
+    tickets: AtomicUsize,
+}
+
+const WAITING: u8 = 0;
+const GRANTED: u8 = 1;
+const GONE: u8 = 2;
+
+/// A sender that waits for a place.
+///
+/// | word | set by | meaning |
+/// |---|---|---|
+/// | `WAITING` | the sender | in the queue |
+/// | `GRANTED` | who frees a place | the place is the sender's: it sends, or passes it on |
+/// | `GONE` | the sender, or the closing of the mailbox | who frees a place passes it by |
+struct Waiter {
+    word: AtomicU8,
+    waker: AtomicWaker,
+}
+
+/// A block that stands in the ring, which owns it.
+struct Queued(NonNull<Node>);
+
+// SAFETY: an owned block; blocks may be sent (see `Parcel`).
+unsafe impl Send for Queued {}
+
+impl Queued {
+    fn into_node(self) -> NonNull<Node> {
+        ManuallyDrop::new(self).0
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        guard::drop_quietly(Discard(self.0, Unopened::Dying));
+    }
+}
+
+/// What a message may do.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Be pushed; the place is taken.
+    Push,
+    /// Go into the ring, see [`Bound::displace`].
+    Displace,
+    /// Be dropped.
+    Drop,
+    /// Go back to its sender, who may wait.
+    Full,
+}
+
+impl Bound {
+    /// Limits a mailbox.
+    pub fn new(capacity: NonZeroUsize, policy: OnFull) -> Self {
+        let capacity = capacity.get();
+        Bound {
+            capacity,
+            policy,
+            used: AtomicUsize::new(0),
+            waiters: Queue::new(),
+            closed: AtomicBool::new(false),
+            ring: (policy == OnFull::DropOldest).then(|| Ring::new(capacity)),
+            tickets: AtomicUsize::new(0),
+        }
+    }
+
+    /// May a message go in?
+    pub fn admit(&self) -> Admission {
+        match self.policy {
+            OnFull::DropOldest => Admission::Displace,
+            _ if self.take_place() => Admission::Push,
+            OnFull::DropNewest => Admission::Drop,
+            OnFull::Reject | OnFull::Wait => Admission::Full,
+        }
+    }
+
+    /// Do senders wait for room?
+    pub fn waits(&self) -> bool {
+        self.policy == OnFull::Wait
+    }
+
+    fn take_place(&self) -> bool {
+        // ORDERING: Relaxed: the count only counts; messages are ordered by the mailbox word. (The waiting protocol
+        // has its own fences.)
+        let mut used = self.used.load(Ordering::Relaxed);
+        while used < self.capacity {
+            // ORDERING: as above.
+            match self.used.compare_exchange_weak(used, used + 1, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => used = now,
+            }
+        }
+        false
+    }
+
+    /// Frees the place of a message that left the mailbox: hands it to a waiting sender, or back.
+    ///
+    /// Two cases against [`Place::poll`]: if our fence is first, the waiter's second try sees the lowered count; if its
+    /// fence is first, we see it in the queue. So no waiter sleeps while there is room.
+    pub fn free_place(&self) {
+        loop {
+            while let Some(waiter) = self.waiters.pop() {
+                if waiter.settle(GRANTED) {
+                    return;
+                }
+            }
+            // ORDERING: Release before the fence: see above.
+            self.used.fetch_sub(1, Ordering::Release);
+            // ORDERING: pairs with the fence in `Place::poll`.
+            fence(Ordering::SeqCst);
+            if self.waiters.is_empty() || !self.take_place() {
+                return;
+            }
+        }
+    }
+
+    /// Puts a message into the ring of a `DropOldest` mailbox, dropping the oldest if it is full. What comes back must
+    /// be pushed into the mailbox.
+    ///
+    /// # Safety
+    ///
+    /// All parcels that are ever given to one `Bound` are for the same type of stage.
+    pub unsafe fn displace<S: 'static>(this: &Arc<Self>, parcel: Parcel<S>) -> Option<Parcel<S>> {
+        let ring = this.ring.as_ref()?;
+        if let Some(oldest) = ring.force_push(Queued(parcel.into_raw())) {
+            guard::drop_quietly(Discard(oldest.into_node(), Unopened::Displaced));
+        }
+        // ORDERING: pairs with the fence in `close`: we see `closed`, or it sees our message in the ring.
+        fence(Ordering::SeqCst);
+        // ORDERING: Relaxed: ordered by the fence.
+        if this.closed.load(Ordering::Relaxed) {
+            this.drain_ring();
+            return None;
+        }
+        // ORDERING: Acquire pairs with the Release in `ticket_pushed`: the tickets we rely on are in the mailbox.
+        if this.tickets.load(Ordering::Acquire) >= this.capacity {
+            return None;
+        }
+        Some(Parcel::seal(Ticket::<S> { bound: Arc::clone(this), stage: PhantomData }).into_parcel())
+    }
+
+    /// Notes that a ticket stands in the mailbox.
+    pub fn ticket_pushed(&self) {
+        // ORDERING: Release: the push is before the higher count, see `displace`.
+        self.tickets.fetch_add(1, Ordering::Release);
+    }
+
+    /// The mailbox is closed: nobody waits any longer, and what stands in the ring is dropped.
+    pub fn close(&self) {
+        // ORDERING: Relaxed, ordered by the fence, which pairs with those in `displace` and `Place::poll`: who comes
+        // later sees `closed`, who came before is seen below.
+        self.closed.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        while let Some(waiter) = self.waiters.pop() {
+            let _ = waiter.settle(GONE);
+        }
+        self.drain_ring();
+    }
+
+    fn drain_ring(&self) {
+        while let Some(left) = self.ring.as_ref().and_then(Ring::pop) {
+            drop(left);
+        }
+    }
+}
+
+impl Waiter {
+    /// Ends the waiting, one way or the other. False when it had ended before.
+    fn settle(&self, outcome: u8) -> bool {
+        // ORDERING: AcqRel: Release so that the sender sees the freed place; Acquire pairs with its `GONE`.
+        let won = self.word.compare_exchange(WAITING, outcome, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if won {
+            guard::drop_quietly(guard::WakeOnDrop(self.waker.take()));
+        }
+        won
+    }
+}
+
+/// Waits for a place in a mailbox; first come, first served. Dropped, it leaves the queue, and passes on a place that
+/// it was granted meanwhile.
+pub struct Place {
+    bound: Arc<Bound>,
+    waiter: Option<Arc<Waiter>>,
+}
+
+impl Place {
+    /// Begins to wait.
+    pub fn new(bound: Arc<Bound>) -> Self {
+        Place { bound, waiter: None }
+    }
+
+    /// True: the place is the caller's. False: the mailbox is closed.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.waiter.is_none() {
+            let waiter = Arc::new(Waiter { word: AtomicU8::new(WAITING), waker: AtomicWaker::new() });
+            self.waiter = Some(Arc::clone(&waiter));
+            self.bound.waiters.push(Arc::clone(&waiter));
+            // ORDERING: pairs with the fences in `free_place` and `close`.
+            fence(Ordering::SeqCst);
+            if self.bound.take_place() {
+                if waiter.settle(GONE) {
+                    self.waiter = None;
+                    return Poll::Ready(true);
+                }
+                self.bound.free_place(); // granted as well: one place is enough
+            }
+            // ORDERING: Relaxed: ordered by the fence.
+            if self.bound.closed.load(Ordering::Relaxed) {
+                let _ = waiter.settle(GONE);
+            }
+        }
+        let Some(waiter) = &self.waiter else { return Poll::Pending };
+        waiter.waker.register(cx.waker());
+        // ORDERING: Acquire pairs with the Release in `settle`.
+        match waiter.word.load(Ordering::Acquire) {
+            WAITING => Poll::Pending,
+            word => {
+                self.waiter = None;
+                Poll::Ready(word == GRANTED)
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter.take()
+            && !waiter.settle(GONE)
+            // ORDERING: Acquire pairs with the Release in `settle`.
+            && waiter.word.load(Ordering::Acquire) == GRANTED
+        {
+            self.bound.free_place();
+        }
+    }
+}
+
+/// Stands in a `DropOldest` mailbox for whatever is oldest in its ring when its turn comes.
+///
+/// Messages stand in the ring, so that the oldest can be dropped by a sender; tickets stand in the mailbox, so that
+/// there is one order for messages and `Down`s. A sender pushes a ticket unless there are as many as the ring has
+/// places: then the tickets that are there are enough to bring out everything in the ring, its message included, and
+/// they stand before anything pushed later. A ticket that finds the ring empty does nothing.
+struct Ticket<S> {
+    bound: Arc<Bound>,
+    stage: PhantomData<fn(S)>,
+}
+
+impl<S: 'static> Letter<S> for Ticket<S> {
+    const COUNTED: bool = false;
+
+    fn open<'a>(self, stage: &'a mut S) -> SlotFuture<'a, ()> {
+        // ORDERING: AcqRel and the fence: lowered before the ring is looked at, so a sender that still counts this
+        // ticket put its message there before we look. The fence pairs with the one in `displace`.
+        self.bound.tickets.fetch_sub(1, Ordering::AcqRel);
+        fence(Ordering::SeqCst);
+        match self.bound.ring.as_ref().and_then(Ring::pop) {
+            // SAFETY: the ring owned the block, which is for an S by the contract of `displace`.
+            Some(oldest) => unsafe { Parcel::<S>::from_raw(oldest.into_node()) }.open(stage),
+            None => SlotFuture::ready(()),
+        }
+    }
+}

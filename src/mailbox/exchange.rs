@@ -1,0 +1,324 @@
+//! A question that travels to the consumer and an answer that comes back, in one block.
+//!
+//! Two sides share it: the [`Asker`], and the answering side, which is the node in the mailbox until it is opened and
+//! an [`Answerer`] from then on. An alarm (the time limit) may hold it as well.
+//!
+//! # Rules
+//!
+//! 1. The question belongs to the answering side. It is moved out when the node is opened, dropped when discarded.
+//! 2. The answer is written by the answering side before it sets `ANSWERED`. It belongs to the asker from then on,
+//!    unless `LEFT` was set before: then the answering side drops it. So nobody ever sees an answer that comes late.
+//! 3. `ANSWERED` and `ABANDONED` are set once, one of them, and never cleared.
+//! 4. The block goes when the count in the upper bits comes to zero.
+//!
+//! | bit | set by | never together with |
+//! |---|---|---|
+//! | `ANSWERED` | answering side | `ABANDONED` |
+//! | `ABANDONED` | answering side, going without an answer | `ANSWERED` |
+//! | `DISPLACED` | answering side, with `ABANDONED`: the mailbox dropped the question, its actor lives | – |
+//! | `LEFT` | asker, when it goes | – |
+
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::node::{Node, NodeVtable, Unopened};
+use super::parcel::Parcel;
+use crate::clock::Clock;
+use crate::guard::{self, WakeOnDrop};
+use crate::structs::alarm::{Alarm, AlarmRef, AlarmVtable};
+use crate::structs::future::SlotFuture;
+use crate::sync::atomic::{AtomicUsize, Ordering, fence};
+use crate::sync::{self, AtomicWaker, Tracked, UnsafeCell};
+
+const ANSWERED: usize = 1;
+const ABANDONED: usize = 2;
+const DISPLACED: usize = 4;
+const LEFT: usize = 8;
+const ONE: usize = 16;
+
+/// What the answering side does with a question, given the stage.
+pub trait Respond<S>: 'static {
+    /// The question's type.
+    type Question: Send + 'static;
+    /// The answer's type.
+    type Answer: Send + 'static;
+
+    /// Begins to work on the question.
+    fn respond<'a>(
+        question: Self::Question,
+        answerer: Answerer<Self::Question, Self::Answer>,
+        stage: &'a mut S,
+    ) -> SlotFuture<'a, ()>;
+}
+
+#[repr(C)]
+struct Exchange<Q, R> {
+    node: Node,
+    /// Made when it is set.
+    alarm: UnsafeCell<MaybeUninit<Alarm>>,
+    word: AtomicUsize,
+    waker: AtomicWaker,
+    question: UnsafeCell<MaybeUninit<Q>>,
+    answer: UnsafeCell<MaybeUninit<R>>,
+    tracked: Tracked,
+}
+
+/// The side that waits for the answer.
+pub struct Asker<Q, R> {
+    exchange: NonNull<Exchange<Q, R>>,
+}
+
+/// The side that gives the answer. Dropped without one, it tells the asker that there will be none.
+pub struct Answerer<Q, R> {
+    exchange: NonNull<Exchange<Q, R>>,
+}
+
+// SAFETY: both sides touch the block by the rules of the word only; question and answer may be sent.
+unsafe impl<Q: Send, R: Send> Send for Asker<Q, R> {}
+// SAFETY: shared references give no access to question or answer.
+unsafe impl<Q: Send, R: Send> Sync for Asker<Q, R> {}
+// SAFETY: as for the asker.
+unsafe impl<Q: Send, R: Send> Send for Answerer<Q, R> {}
+// SAFETY: as for the asker.
+unsafe impl<Q: Send, R: Send> Sync for Answerer<Q, R> {}
+
+/// There will be no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// The answering side is dying or dead.
+    Abandoned,
+    /// The mailbox dropped the question to make room for a newer message.
+    Displaced,
+}
+
+/// Makes a question ready to be pushed: the one allocation of a request.
+pub fn ask<S: 'static, T: Respond<S>>(question: T::Question) -> (Asker<T::Question, T::Answer>, Parcel<S>) {
+    let vtable = const {
+        &NodeVtable { open: open::<S, T>, discard: discard::<T::Question, T::Answer>, counted: true }
+    };
+    let exchange = sync::new_block(Exchange::<T::Question, T::Answer> {
+        node: Node::new(vtable),
+        alarm: UnsafeCell::new(MaybeUninit::uninit()),
+        word: AtomicUsize::new(2 * ONE),
+        waker: AtomicWaker::new(),
+        question: UnsafeCell::new(MaybeUninit::new(question)),
+        answer: UnsafeCell::new(MaybeUninit::uninit()),
+        tracked: Tracked::new(),
+    });
+    // SAFETY: the node is the first field of the block and was made for S; one count belongs to the parcel.
+    (Asker { exchange }, unsafe { Parcel::from_raw(exchange.cast()) })
+}
+
+impl<Q, R> Exchange<Q, R> {
+    fn read_word(&self) -> usize {
+        self.tracked.touch();
+        // ORDERING: Acquire pairs with the Release of `settle`: who sees ANSWERED sees the answer.
+        self.word.load(Ordering::Acquire)
+    }
+
+    /// Sets bits of the answering side and wakes the asker. Gives back what the word was.
+    fn settle(&self, bits: usize) -> usize {
+        self.tracked.touch();
+        // ORDERING: AcqRel: Release publishes the answer; Acquire pairs with the asker's LEFT.
+        let before = self.word.fetch_or(bits, Ordering::AcqRel);
+        debug_assert_eq!(before & (ANSWERED | ABANDONED), 0, "rule 3");
+        if before & LEFT == 0 {
+            let waker = self.waker.take();
+            guard::drop_quietly(WakeOnDrop(waker)); // the user's waker may panic; that is not the answering side's fault
+        }
+        before
+    }
+}
+
+/// Gives up one count; the last one frees the block.
+///
+/// # Safety
+///
+/// The caller owns one count and does not use the pointer again.
+unsafe fn release<Q, R>(exchange: NonNull<Exchange<Q, R>>) {
+    // SAFETY: alive, since the caller owns a count.
+    // ORDERING: Release: what this side did with the block is before the freeing.
+    let before = unsafe { exchange.as_ref() }.word.fetch_sub(ONE, Ordering::Release);
+    if before / ONE == 1 {
+        // ORDERING: Acquire pairs with the Release of the other sides' `release`.
+        fence(Ordering::Acquire);
+        // SAFETY: nobody else has a count. Question and answer are gone by rules 1 and 2 (both are MaybeUninit).
+        unsafe {
+            exchange.as_ref().tracked.end();
+            drop(sync::take_block(exchange));
+        }
+    }
+}
+
+impl<Q, R> Asker<Q, R> {
+    fn exchange(&self) -> &Exchange<Q, R> {
+        // SAFETY: this side owns a count.
+        unsafe { self.exchange.as_ref() }
+    }
+
+    /// The answer, or that there will be none. To be called until it is ready, not after.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, NoAnswer>> {
+        if let Some(outcome) = self.try_take() {
+            return Poll::Ready(outcome);
+        }
+        self.exchange().waker.register(cx.waker());
+        match self.try_take() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => Poll::Pending,
+        }
+    }
+
+    fn try_take(&mut self) -> Option<Result<R, NoAnswer>> {
+        let word = self.exchange().read_word();
+        if word & ANSWERED != 0 {
+            // SAFETY: initialised before ANSWERED was set, and ours (rule 2): LEFT is not set while we live. It is
+            // moved out once: the caller does not call again, and `drop` looks at the taken mark.
+            let answer = self.exchange().answer.with(|answer| unsafe { (*answer).assume_init_read() });
+            self.exchange().mark_taken();
+            return Some(Ok(answer));
+        }
+        if word & ABANDONED != 0 {
+            return Some(Err(if word & DISPLACED != 0 { NoAnswer::Displaced } else { NoAnswer::Abandoned }));
+        }
+        None
+    }
+
+    /// Has the clock wake the asker when the time has come, unless it is done by then.
+    pub fn set_alarm(&self, clock: &Clock, when: Instant) {
+        let exchange = self.exchange();
+        // ORDERING: Relaxed: a count can be added by whoever owns one.
+        exchange.word.fetch_add(ONE, Ordering::Relaxed);
+        exchange.alarm.with_mut(|alarm| {
+            // SAFETY: an asker sets one alarm (see `Request`), so nobody reads it yet.
+            unsafe { (*alarm).write(Alarm::new(when, const { &alarm_vtable::<Q, R>() })) };
+        });
+        // SAFETY: derived from the block's pointer, since the vtable finds the block from it; the count raised above is
+        // lent with it, and comes back through the vtable, whose functions do not unwind.
+        let alarm = unsafe {
+            let place = self.exchange.byte_add(std::mem::offset_of!(Exchange<Q, R>, alarm));
+            AlarmRef::from_raw(place.cast())
+        };
+        // Not set (the clock is stopped, or has no thread): the limit is still kept whenever the request is polled.
+        drop(clock.set(alarm));
+    }
+}
+
+impl<Q, R> Exchange<Q, R> {
+    /// Notes that the asker has moved the answer out: from now on it counts as gone without one.
+    fn mark_taken(&self) {
+        // ORDERING: Relaxed: read by the same side only.
+        self.word.fetch_or(LEFT, Ordering::Relaxed);
+    }
+}
+
+impl<Q, R> Drop for Asker<Q, R> {
+    fn drop(&mut self) {
+        // ORDERING: AcqRel: Acquire pairs with `settle` (the answer to drop), Release with its Acquire.
+        let before = self.exchange().word.fetch_or(LEFT, Ordering::AcqRel);
+        if before & ANSWERED != 0 && before & LEFT == 0 {
+            // SAFETY: initialised, ours (rule 2), and not moved out: `try_take` would have set LEFT.
+            guard::drop_quietly(self.exchange().answer.with(|answer| unsafe { (*answer).assume_init_read() }));
+        }
+        drop(self.exchange().waker.take());
+        // SAFETY: this side's count, given up once.
+        unsafe { release(self.exchange) };
+    }
+}
+
+impl<Q, R> Answerer<Q, R> {
+    /// Gives the answer.
+    pub fn answer(self, answer: R) {
+        let exchange = std::mem::ManuallyDrop::new(self).exchange;
+        // SAFETY: this side owns a count until `release`; the answer is written before ANSWERED (rule 2), and taken
+        // back when the asker had left before.
+        unsafe {
+            let this = exchange.as_ref();
+            this.answer.with_mut(|slot| {
+                (*slot).write(answer);
+            });
+            if this.settle(ANSWERED) & LEFT != 0 {
+                guard::drop_quietly(this.answer.with(|answer| (*answer).assume_init_read()));
+            }
+            release(exchange);
+        }
+    }
+}
+
+impl<Q, R> Answerer<Q, R> {
+    /// Goes without an answer.
+    fn abandon(self, bits: usize) {
+        let exchange = std::mem::ManuallyDrop::new(self).exchange;
+        // SAFETY: this side's count, given up once.
+        unsafe {
+            exchange.as_ref().settle(bits);
+            release(exchange);
+        }
+    }
+}
+
+impl<Q, R> Drop for Answerer<Q, R> {
+    fn drop(&mut self) {
+        Answerer { exchange: self.exchange }.abandon(ABANDONED);
+    }
+}
+
+/// # Safety
+///
+/// See [`NodeVtable::open`].
+unsafe fn open<S: 'static, T: Respond<S>>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static, ()> {
+    let answerer = Answerer { exchange: node.cast::<Exchange<T::Question, T::Answer>>() };
+    // SAFETY: the block is an exchange of T's types (it carries this very function); the question is moved out once (rule 1);
+    // the stage is an S, borrowed for as long as the future lives.
+    unsafe {
+        let question = answerer.exchange.as_ref().question.with(|question| (*question).assume_init_read());
+        T::respond(question, answerer, &mut *stage.cast::<S>().as_ptr())
+    }
+}
+
+/// # Safety
+///
+/// See [`NodeVtable::discard`].
+unsafe fn discard<Q, R>(node: NonNull<Node>, why: Unopened) {
+    let answerer = Answerer { exchange: node.cast::<Exchange<Q, R>>() };
+    // SAFETY: the block is an exchange of Q and R (it carries this very function); the question is moved out once.
+    let question = unsafe { answerer.exchange.as_ref().question.with(|question| (*question).assume_init_read()) };
+    match why {
+        Unopened::Dying => drop(answerer), // the asker first: the question's Drop may panic
+        Unopened::Displaced => answerer.abandon(ABANDONED | DISPLACED),
+    }
+    drop(question);
+}
+
+const fn alarm_vtable<Q, R>() -> AlarmVtable {
+    AlarmVtable { ring: ring::<Q, R>, is_done: is_done::<Q, R>, release: release_alarm::<Q, R> }
+}
+
+/// The exchange whose alarm this is.
+///
+/// # Safety
+///
+/// `alarm` came from [`Asker::alarm`] of an exchange of these types.
+unsafe fn of_alarm<Q, R>(alarm: NonNull<Alarm>) -> NonNull<Exchange<Q, R>> {
+    // SAFETY: the alarm is a field of the block it came from, and the pointer was derived from the block's.
+    unsafe { alarm.byte_sub(std::mem::offset_of!(Exchange<Q, R>, alarm)).cast() }
+}
+
+/// The time limit has come: the asker looks at the clock when it is polled.
+unsafe fn ring<Q, R>(alarm: NonNull<Alarm>) {
+    // SAFETY: the service owns a count.
+    let exchange = unsafe { of_alarm::<Q, R>(alarm).as_ref().waker.take() };
+    guard::drop_quietly(WakeOnDrop(exchange));
+}
+
+unsafe fn is_done<Q, R>(alarm: NonNull<Alarm>) -> bool {
+    // SAFETY: the service owns a count.
+    let word = unsafe { of_alarm::<Q, R>(alarm).as_ref() }.read_word();
+    word & (ANSWERED | ABANDONED | LEFT) != 0
+}
+
+unsafe fn release_alarm<Q, R>(alarm: NonNull<Alarm>) {
+    // SAFETY: the service's count, given up once.
+    unsafe { release(of_alarm::<Q, R>(alarm)) };
+}

@@ -1,0 +1,184 @@
+//! The queue of a mailbox: many senders, one consumer, one word between them.
+
+use std::ptr::{self, NonNull};
+
+use super::node::{Chain, Node};
+use crate::sync::UnsafeCell;
+use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+const PARKED: usize = 1;
+const CLOSED: usize = 2;
+
+fn parked() -> *mut Node {
+    ptr::without_provenance_mut(PARKED)
+}
+
+fn closed() -> *mut Node {
+    ptr::without_provenance_mut(CLOSED)
+}
+
+/// Lock-free for senders (one compare-and-exchange), wait-free for the consumer (one swap for all that is there).
+///
+/// The word holds the newest node, behind which the older ones are linked, or one of three other things:
+///
+/// | word | means | left by |
+/// |---|---|---|
+/// | null | empty, the consumer is awake | push, park, close |
+/// | a node | so many messages, newest first | push, take (to null), close |
+/// | `PARKED` | empty, the consumer must be woken by who pushes | push, close |
+/// | `CLOSED` | the consumer takes no more: a push is refused | never |
+///
+/// There is no separate flag for "the consumer sleeps", so no wake-up can be lost between two words: the push that
+/// replaces `PARKED` is told to wake. Only the consumer closes, so its own swap can never un-close.
+pub struct Inbox {
+    word: AtomicPtr<Node>,
+    /// The consumer's: taken from the word and in order of arrival.
+    local: UnsafeCell<Chain>,
+    high_water: AtomicUsize,
+}
+
+// SAFETY: the word is atomic; `local` is touched by the consumer only, of which there is one (contract of the unsafe
+// methods); nodes may be sent.
+unsafe impl Sync for Inbox {}
+// SAFETY: as above.
+unsafe impl Send for Inbox {}
+
+/// What the one who pushed owes now.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub enum Push {
+    /// Nothing: the consumer is awake.
+    Queued,
+    /// To wake the consumer.
+    Wake,
+    /// The mailbox is closed, the node is still the caller's.
+    Closed,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Inbox {
+    /// An empty mailbox whose consumer counts as awake.
+    pub fn new() -> Self {
+        Inbox {
+            word: AtomicPtr::new(ptr::null_mut()),
+            local: UnsafeCell::new(Chain::new()),
+            high_water: AtomicUsize::new(0),
+        }
+    }
+
+    /// Queues a node.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the block. It is handed over unless the answer is [`Push::Closed`].
+    pub unsafe fn push(&self, node: NonNull<Node>) -> Push {
+        // ORDERING: Acquire pairs with the Release in `close`: who is refused sees what came before the closing.
+        let mut word = self.word.load(Ordering::Acquire);
+        loop {
+            if word == closed() {
+                return Push::Closed;
+            }
+            let behind = if word == parked() { ptr::null_mut() } else { word };
+            // SAFETY: owned by the contract.
+            unsafe { node.as_ref().set_next(behind) };
+            // ORDERING: AcqRel: Release publishes the block to the consumer's Acquire; Acquire pairs with `park`, so
+            // that what the wake-up finds is what the consumer left.
+            match self.word.compare_exchange_weak(word, node.as_ptr(), Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) if word == parked() => return Push::Wake,
+                Ok(_) => return Push::Queued,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Takes the oldest message.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the consumer. It owns the block then.
+    pub unsafe fn pop(&self) -> Option<NonNull<Node>> {
+        // SAFETY: only the consumer touches `local`.
+        if let Some(node) = self.local.with_mut(|local| unsafe { (*local).pop() }) {
+            return Some(node);
+        }
+        // ORDERING: Relaxed: a look whether there is anything; what is there is acquired by the swap.
+        let word = self.word.load(Ordering::Relaxed);
+        if word.is_null() || word == parked() || word == closed() {
+            return None;
+        }
+        // ORDERING: Acquire pairs with the Release of all pushes whose nodes we take (each is a read-modify-write of
+        // this word, so the newest one covers the older).
+        let newest = self.word.swap(ptr::null_mut(), Ordering::Acquire);
+        // SAFETY: the swap made us the owner of all of them; only the consumer touches `local`.
+        self.local.with_mut(|local| unsafe {
+            (*local).append_reversed(newest);
+            self.note_high_water((*local).len());
+            (*local).pop()
+        })
+    }
+
+    /// Declares that the consumer is about to sleep. False, and nothing changed, when there is a message.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the consumer and has popped everything.
+    pub unsafe fn park(&self) -> bool {
+        // ORDERING: Release pairs with the Acquire of the push that replaces PARKED. Relaxed on failure: the message
+        // is acquired by `pop`.
+        let word = self.word.compare_exchange(ptr::null_mut(), parked(), Ordering::Release, Ordering::Relaxed);
+        match word {
+            Ok(_) => true,
+            Err(word) => word == parked(),
+        }
+    }
+
+    /// Refuses all further messages. What is queued can still be popped. Idempotent.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the consumer.
+    pub unsafe fn close(&self) {
+        // ORDERING: AcqRel: Acquire as in `pop`, Release pairs with the Acquire of a refused push.
+        let newest = self.word.swap(closed(), Ordering::AcqRel);
+        if newest.is_null() || newest == parked() || newest == closed() {
+            return;
+        }
+        // SAFETY: as in `pop`.
+        self.local.with_mut(|local| unsafe {
+            (*local).append_reversed(newest);
+            self.note_high_water((*local).len());
+        });
+    }
+
+    /// Takes no more messages?
+    pub fn is_closed(&self) -> bool {
+        // ORDERING: Acquire as for a refused push.
+        self.word.load(Ordering::Acquire) == closed()
+    }
+
+    fn note_high_water(&self, depth: usize) {
+        // ORDERING: Relaxed, both: written by the consumer only, read for statistics.
+        if depth > self.high_water.load(Ordering::Relaxed) {
+            // ORDERING: as above.
+            self.high_water.store(depth, Ordering::Relaxed);
+        }
+    }
+
+    /// The most messages that ever stood in the mailbox when its consumer looked.
+    pub fn high_water(&self) -> usize {
+        // ORDERING: Relaxed: statistics.
+        self.high_water.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        // SAFETY: `&mut self`: nobody else is the consumer. The chain discards the rest.
+        unsafe { self.close() };
+    }
+}

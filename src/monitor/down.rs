@@ -1,0 +1,38 @@
+//! What a watcher is told.
+
+use std::sync::Arc;
+
+use crate::id::{ActorId, MonitorRef};
+use crate::reason::ExitReason;
+
+/// The death of a monitored actor, as told to the one who monitored it.
+///
+/// Exactly one `Down` comes for each monitor that was not taken back, behind everything that the target sent to the
+/// watcher before it died. It is sent when the target is gone completely: its stop hook has ended, its value is
+/// dropped, its mailbox is closed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Down {
+    /// What [`Context::monitor`](crate::Context::monitor) returned.
+    pub monitor_ref: MonitorRef,
+    /// Who died.
+    pub target: ActorId,
+    /// What it was called, if it had a name.
+    pub name: Option<Arc<str>>,
+    /// Why it died.
+    pub reason: ExitReason,
+}
+
+/// What [`Context::demonitor`](crate::Context::demonitor) did. After any of the three, no handling of that [`Down`]
+/// begins.
+#[derive(Clone, Debug)]
+#[must_use = "a flushed Down is told nowhere else"]
+pub enum Demonitor {
+    /// The monitor is gone; no `Down` was sent.
+    Cancelled,
+    /// The target was dead already and its `Down` on the way. It was taken back, and here it is.
+    Flushed(Down),
+    /// There is no such monitor: its `Down` was handled, or is being handled, or it was taken back before, or it is
+    /// somebody else's.
+    Unknown,
+}

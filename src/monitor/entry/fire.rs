@@ -1,0 +1,126 @@
+//! The exit's two halves: telling those who watch the dying actor, and taking back what it watches itself.
+
+use std::ptr::NonNull;
+
+use super::{EntryPtr, of_hook, release};
+use crate::cell::CellRef;
+use crate::mailbox::node::{Chain, Node};
+use crate::reclaim::{Guard, pin};
+use crate::structs::list::Closing;
+
+/// Fires all entries of a target that has died, a bounded number at a time.
+///
+/// Each step first decides, under a guard, which entries fire, and then, without one, delivers those: delivering wakes
+/// others and may run code that is not ours.
+#[derive(Default)]
+pub struct Firing {
+    closing: Option<Closing>,
+    /// Fired, to be delivered once all others were.
+    waits: Chain,
+}
+
+impl Firing {
+    /// Goes on; true when all have been told but those who wait ([`finish`](Self::finish)). The reason has been
+    /// published before the first call (rule 7).
+    pub fn step(&mut self, target: &CellRef, budget: usize) -> bool {
+        let mut fired = Chain::new();
+        let pinned = pin();
+        let closing = self.closing.get_or_insert_with(|| target.watchers.close());
+        let waits = &mut self.waits;
+        let done = target.watchers.visit(
+            closing,
+            budget,
+            |entry: EntryPtr| {
+                // SAFETY: still in the list, which holds a reference.
+                let this = unsafe { entry.as_ref() };
+                if this.state.fire() {
+                    let chain = if this.vtable().at_last { &mut *waits } else { &mut fired };
+                    // SAFETY: we won the state, so the node is ours.
+                    unsafe { chain.push(entry.cast()) };
+                }
+            },
+            // SAFETY: the list's reference. The target is the caller's own cell, so this is not its last reference.
+            |entry| drop(unsafe { release(entry, 1, &pinned) }),
+        );
+        drop(pinned);
+        deliver_all(&mut fired);
+        done
+    }
+
+    /// Wakes those who wait for the end.
+    pub fn finish(&mut self) {
+        deliver_all(&mut self.waits);
+    }
+}
+
+fn deliver_all(chain: &mut Chain) {
+    while let Some(node) = chain.pop() {
+        let entry: EntryPtr = node.cast();
+        // SAFETY: fired by `step`, with the state's reference.
+        unsafe { (entry.as_ref().vtable().deliver)(entry) };
+    }
+}
+
+/// Cancels all monitors of a watcher that has died, a bounded number at a time.
+#[derive(Default)]
+pub struct Unwatching {
+    closed: bool,
+    cancelled: Chain,
+}
+
+impl Unwatching {
+    /// Goes on; true when none is left.
+    pub fn step(&mut self, watcher: &CellRef, budget: usize) -> bool {
+        if !self.closed {
+            self.closed = true;
+            self.close_table(watcher);
+        }
+        for _ in 0..budget {
+            let Some(node) = self.cancelled.pop() else { return true };
+            // SAFETY: cancelled by `close_table`; the table's reference and the state's are ours.
+            unsafe { clear_up(node.cast(), 2, pin()) };
+        }
+        false
+    }
+
+    fn close_table(&mut self, watcher: &CellRef) {
+        // Targets of entries that had fired and that nobody else holds; only those who died at the same time.
+        let mut targets = Vec::new();
+        let pinned = pin();
+        watcher.table.close(&pinned, |hook| {
+            let entry = of_hook(hook);
+            // SAFETY: removing the key made the table's reference ours.
+            unsafe {
+                if entry.as_ref().state.cancel() {
+                    self.cancelled.push(entry.cast::<Node>()); // we won the state, so the node is ours
+                } else {
+                    targets.extend(release(entry, 1, &pinned));
+                }
+            }
+        });
+        drop(pinned);
+        drop(targets);
+    }
+}
+
+/// Clears up after an entry that the caller has cancelled: tells the target's list, drops the watcher and the payload,
+/// gives up the references. Ends the guard.
+///
+/// # Safety
+///
+/// The caller won the state by cancelling, and owns so many references, the state's among them.
+pub(super) unsafe fn clear_up(entry: NonNull<super::Entry>, references: usize, pinned: Guard) {
+    // SAFETY: by the contract; the entry, and so its target, is alive until our references are gone.
+    unsafe {
+        let this = entry.as_ref();
+        let watcher = this.take_watcher();
+        let list = &this.target.watchers;
+        // The list's references of what the sweep took out. Their target is this list's owner, which `this` keeps
+        // alive, so none of them is its last reference.
+        list.note_stale(&pinned, |gone: EntryPtr| drop(release(gone, 1, &pinned)));
+        drop(pinned);
+        (this.vtable().drop_payload)(entry);
+        let target = release(entry, references, &pin());
+        drop((watcher, target));
+    }
+}

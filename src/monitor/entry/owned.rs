@@ -1,0 +1,181 @@
+//! Entries without a key: who made them holds them, and cancels them by dropping.
+
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+use super::{Entry, EntryPtr, EntryVtable, drop_payload, fire, free, release, take_payload};
+use crate::cell::CellRef;
+use crate::guard::{self, WakeOnDrop};
+use crate::mailbox::node::{Node, NodeVtable, Unopened};
+use crate::reason::ExitReason;
+use crate::reclaim::pin;
+use crate::structs::future::SlotFuture;
+use crate::structs::list::Push;
+use crate::sync::{Arc, AtomicWaker};
+
+/// What an owned entry does when it fires.
+trait Act: Send + 'static {
+    const AT_LAST: bool;
+    /// `watcher` is whom the entry was made for, if anybody.
+    fn act(self, watcher: Option<CellRef>);
+}
+
+/// The owner's side. Dropping it cancels the entry.
+struct Owned<P: Act> {
+    entry: EntryPtr,
+    payload: PhantomData<P>,
+}
+
+// SAFETY: a counted reference to a block whose content may be sent; shared references give no access to it.
+unsafe impl<P: Act> Send for Owned<P> {}
+// SAFETY: as above.
+unsafe impl<P: Act> Sync for Owned<P> {}
+
+const fn vtable<P: Act>() -> EntryVtable {
+    EntryVtable {
+        node: NodeVtable { open: never_open, discard: discard::<P>, counted: false },
+        deliver: deliver::<P>,
+        drop_payload: drop_payload::<P>,
+        free: free::<P>,
+        at_last: P::AT_LAST,
+    }
+}
+
+impl<P: Act> Owned<P> {
+    /// Attaches an entry; `None` when the target is dead already (then nothing was done with the payload).
+    fn attach(watcher: Option<&CellRef>, target: &CellRef, payload: P) -> Option<Self> {
+        // References: owner, list, state.
+        let entry: EntryPtr = Entry::create(const { &vtable::<P>() }, None, 3, (watcher, target), payload).cast();
+        // SAFETY: alive by its references; freed through the epoch after it was taken out.
+        if unsafe { target.watchers.push(entry) } == Push::Linked {
+            return Some(Owned { entry, payload: PhantomData });
+        }
+        // SAFETY: never shared; all references are ours, and `clear_up` gives up two of them.
+        unsafe {
+            let won = entry.as_ref().state.cancel();
+            debug_assert!(won, "nobody else knows the entry");
+            let watcher = entry.as_ref().take_watcher();
+            drop_payload::<P>(entry);
+            let target = release(entry, 3, &pin());
+            drop((watcher, target));
+        }
+        None
+    }
+}
+
+impl<P: Act> Drop for Owned<P> {
+    fn drop(&mut self) {
+        // SAFETY: the owner's reference, and the state's if we win it.
+        unsafe {
+            if self.entry.as_ref().state.cancel() {
+                fire::clear_up(self.entry, 2, pin());
+            } else {
+                let target = release(self.entry, 1, &pin());
+                drop(target);
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// The caller has fired `entry`, a `Full<P>`.
+unsafe fn deliver<P: Act>(entry: EntryPtr) {
+    // SAFETY: the winner owns watcher, payload and the state's reference.
+    unsafe {
+        let watcher = entry.as_ref().take_watcher();
+        let payload = take_payload::<P>(entry);
+        let target = release(entry, 1, &pin());
+        drop(target);
+        payload.act(watcher);
+    }
+}
+
+/// Owned entries never stand in a mailbox.
+unsafe fn never_open(_node: NonNull<Node>, _stage: NonNull<()>) -> SlotFuture<'static, ()> {
+    unreachable!("an entry without a key is not a message")
+}
+
+/// # Safety
+///
+/// The node is that of a `Full<P>` that was fired and not delivered.
+unsafe fn discard<P: Act>(node: NonNull<Node>, _why: Unopened) {
+    // SAFETY: by the contract.
+    unsafe { deliver::<P>(node.cast()) };
+}
+
+/// Wakes a future, or a thread that drives one.
+struct WakeUp(Arc<AtomicWaker>);
+
+impl Act for WakeUp {
+    const AT_LAST: bool = true;
+
+    fn act(self, _watcher: Option<CellRef>) {
+        guard::drop_quietly(WakeOnDrop(self.0.take()));
+    }
+}
+
+/// Waits for the death of one actor.
+pub struct Wait {
+    target: CellRef,
+    attached: Option<(Owned<WakeUp>, Arc<AtomicWaker>)>,
+}
+
+impl Wait {
+    /// Nothing is attached before the first poll.
+    pub fn new(target: CellRef) -> Self {
+        Wait { target, attached: None }
+    }
+
+    /// The actor whose death is awaited.
+    pub fn target(&self) -> &CellRef {
+        &self.target
+    }
+
+    /// The reason, when the target is dead.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ExitReason> {
+        if let Some(reason) = self.target.reason() {
+            return Poll::Ready(reason.clone());
+        }
+        if self.attached.is_none() {
+            let waker = Arc::new(AtomicWaker::new());
+            waker.register(cx.waker());
+            let payload = WakeUp(Arc::clone(&waker));
+            self.attached = Owned::attach(None, &self.target, payload).map(|entry| (entry, waker));
+        }
+        if let Some((_, waker)) = &self.attached {
+            waker.register(cx.waker());
+        }
+        // Fired between the look and the registration, or dead before attaching: the reason is there then.
+        match self.target.reason() {
+            Some(reason) => Poll::Ready(reason.clone()),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Calls back when one actor dies, with another actor.
+struct CallBack<F>(F);
+
+impl<F: FnOnce(CellRef) + Send + 'static> Act for CallBack<F> {
+    const AT_LAST: bool = false;
+
+    fn act(self, watcher: Option<CellRef>) {
+        if let Some(watcher) = watcher {
+            (self.0)(watcher);
+        }
+    }
+}
+
+/// Ties one actor to another: when that dies, a function of ours is called with the first. Dropped, the tie is gone.
+pub struct Tie<F: FnOnce(CellRef) + Send + 'static> {
+    _entry: Owned<CallBack<F>>,
+}
+
+impl<F: FnOnce(CellRef) + Send + 'static> Tie<F> {
+    /// Ties `actor` to `to`; `None` when that is dead already.
+    pub fn new(actor: &CellRef, to: &CellRef, then: F) -> Option<Self> {
+        Some(Tie { _entry: Owned::attach(Some(actor), to, CallBack(then))? })
+    }
+}

@@ -1,0 +1,370 @@
+//! An intrusive list that is pushed to at the head, swept in place, and closed once.
+//!
+//! Entries come one by one from any thread ([`List::push`]). Some of them go *stale* ([`List::note_stale`]); every now
+//! and then whoever made one stale sweeps them out, one sweeper at a time behind a try-flag, never waiting. At the
+//! end the list is closed ([`List::close`]) and the closer visits every entry that is left.
+//!
+//! # Rules
+//!
+//! 1. `head` is `CLOSED` from the moment the closer took the chain; nothing is linked after that.
+//! 2. Only the holder of `BUSY` (the sweeper) changes the link of a linked entry or pops the head. Pushes go to the
+//!    head only.
+//! 3. Each entry leaves the list once, and whoever takes it out is told so: the sweeper for what it unlinked, and for
+//!    the rest the closer, or, when a sweeper was in flight while the list was closed, the later of the two.
+//! 4. The stale count is only ever lowered by as many as were taken out. It may be ahead of what a sweep can find
+//!    (an entry that is not linked yet), so a sweeper goes round again only when it took something out or the count
+//!    moved.
+//! 5. Failing to get `BUSY` and giving it back are read-modify-writes of the same word, so that the one who failed is
+//!    seen by the one who gives back, who then looks at the count again.
+//!
+//! The gate word:
+//!
+//! | bit | set by | cleared by | never together with |
+//! |---|---|---|---|
+//! | `BUSY` | a sweeper, only while not `EXITED` | the same sweeper | – |
+//! | `EXITED` | the closer, after it took the chain | never | – |
+//! | `VISITED` | the closer, when it has visited the whole chain | never | absent `EXITED` |
+
+use std::ptr::{self, NonNull};
+
+use crate::reclaim::{Guard, pin};
+use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+const BUSY: usize = 1;
+const EXITED: usize = 2;
+const VISITED: usize = 4;
+
+/// Sweeps begin when this many entries are stale, or as many as were live at the last sweep, whichever is more.
+const SWEEP_AT_LEAST: usize = 64;
+
+const CLOSED: usize = 1;
+
+/// What an entry must embed to stand in a list.
+pub struct Link {
+    next: AtomicPtr<Link>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Link {
+    /// The link of an entry that is in no list.
+    pub fn new() -> Self {
+        Link { next: AtomicPtr::new(ptr::null_mut()) }
+    }
+}
+
+/// What a list needs to know of its entries.
+///
+/// # Safety
+///
+/// `link` and `of_link` are inverse to each other and stay within one block.
+pub unsafe trait Listed {
+    /// The link embedded in the entry.
+    fn link(this: NonNull<Self>) -> NonNull<Link>;
+    /// The entry that embeds this link.
+    fn of_link(link: NonNull<Link>) -> NonNull<Self>;
+    /// May the sweeper take it out?
+    ///
+    /// # Safety
+    ///
+    /// `this` is alive.
+    unsafe fn is_stale(this: NonNull<Self>) -> bool;
+}
+
+/// What became of an attempt to push.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub enum Push {
+    /// The entry is in the list.
+    Linked,
+    /// The list was closed before: the entry is not in it.
+    Closed,
+}
+
+/// The list. See the [module documentation](self).
+pub struct List {
+    head: AtomicPtr<Link>,
+    gate: AtomicUsize,
+    stale: AtomicUsize,
+    /// How many entries the last sweep left in.
+    live: AtomicUsize,
+    /// The chain the closer took; written before `VISITED`.
+    chain: AtomicPtr<Link>,
+}
+
+fn closed() -> *mut Link {
+    ptr::without_provenance_mut(CLOSED)
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl List {
+    /// An empty, open list.
+    pub fn new() -> Self {
+        List {
+            head: AtomicPtr::new(ptr::null_mut()),
+            gate: AtomicUsize::new(0),
+            stale: AtomicUsize::new(0),
+            live: AtomicUsize::new(0),
+            chain: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Links an entry at the head, unless the list is closed.
+    ///
+    /// # Safety
+    ///
+    /// - `entry` is alive, is in no list, and stays in place until it was taken out of this one and every guard pinned
+    ///   at that time is gone.
+    /// - This list is used with entries of type `E` only.
+    pub unsafe fn push<E: Listed>(&self, entry: NonNull<E>) -> Push {
+        let link = E::link(entry);
+        // ORDERING: Acquire pairs with the closer's swap: who meets CLOSED sees what was written before it (the exit
+        // reason). For an ordinary head it is not needed.
+        let mut head = self.head.load(Ordering::Acquire);
+        loop {
+            if head == closed() {
+                return Push::Closed;
+            }
+            // SAFETY: alive by the contract. ORDERING: Relaxed: published by the exchange below.
+            unsafe { link.as_ref() }.next.store(head, Ordering::Relaxed);
+            // ORDERING: Release publishes the entry to the Acquire loads of the head by sweeper, closer and walks
+            // (later pushes are read-modify-writes and keep the release sequence going); Acquire on failure as above.
+            match self.head.compare_exchange_weak(head, link.as_ptr(), Ordering::Release, Ordering::Acquire) {
+                Ok(_) => return Push::Linked,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Is the list closed?
+    pub fn is_closed(&self) -> bool {
+        // ORDERING: Acquire as in `push`.
+        self.head.load(Ordering::Acquire) == closed()
+    }
+
+    /// How many entries are stale and not yet taken out.
+    pub fn stale(&self) -> usize {
+        // ORDERING: Relaxed: statistics.
+        self.stale.load(Ordering::Relaxed)
+    }
+
+    /// Counts an entry that has gone stale, and sweeps when there are enough of them. `taken` is called for each
+    /// entry that this call took out of the list.
+    pub fn note_stale<E: Listed>(&self, guard: &Guard, taken: impl FnMut(NonNull<E>)) {
+        // ORDERING: Release publishes the entry's stale state to the sweeper's Acquire load of the count. Without it
+        // the sweeper sees the count, not the state, and goes round for nothing.
+        self.stale.fetch_add(1, Ordering::Release);
+        self.sweep(guard, taken);
+    }
+
+    fn is_due(&self, stale: usize) -> bool {
+        // ORDERING: Relaxed: a threshold, any recent value will do.
+        stale > SWEEP_AT_LEAST.max(self.live.load(Ordering::Relaxed))
+    }
+
+    fn sweep<E: Listed>(&self, guard: &Guard, taken: impl FnMut(NonNull<E>)) {
+        // ORDERING: Acquire pairs with the Release in `note_stale`.
+        if self.is_due(self.stale.load(Ordering::Acquire)) {
+            self.sweep_while(guard, |stale| self.is_due(stale), taken);
+        }
+    }
+
+    /// Sweeps whatever is stale, threshold or not. For models and tests.
+    pub fn sweep_all<E: Listed>(&self, guard: &Guard, taken: impl FnMut(NonNull<E>)) {
+        self.sweep_while(guard, |stale| stale > 0, taken);
+    }
+
+    fn sweep_while<E: Listed>(&self, _guard: &Guard, due: impl Fn(usize) -> bool, mut taken: impl FnMut(NonNull<E>)) {
+        // ORDERING: Acquire, here and below: pairs with the Release in `note_stale`.
+        let mut seen = self.stale.load(Ordering::Acquire);
+        while due(seen) && self.try_begin_sweep() {
+            let gone = self.pass(&mut taken);
+            // ORDERING: Release, like the raise; only the number matters.
+            self.stale.fetch_sub(gone, Ordering::Release);
+            self.end_sweep(&mut taken);
+            // ORDERING: as above.
+            let now = self.stale.load(Ordering::Acquire);
+            if gone == 0 && now == seen {
+                return; // rule 4: what is left cannot be found yet
+            }
+            seen = now;
+        }
+    }
+
+    fn try_begin_sweep(&self) -> bool {
+        // ORDERING: Acquire, so that the sweeper sees the links that the sweeper before it left behind.
+        let mut gate = self.gate.load(Ordering::Acquire);
+        loop {
+            if gate & EXITED != 0 {
+                return false; // the closer visits and frees everything; a late BUSY would free twice
+            }
+            // ORDERING: AcqRel: Acquire from the previous holder of BUSY; Release, also where BUSY was set already,
+            // so that the holder who gives it back sees what we counted (rule 5).
+            match self.gate.compare_exchange_weak(gate, gate | BUSY, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(before) => return before & BUSY == 0,
+                Err(now) => gate = now,
+            }
+        }
+    }
+
+    fn end_sweep<E: Listed>(&self, taken: &mut impl FnMut(NonNull<E>)) {
+        // ORDERING: AcqRel: Release hands the links on to the next sweeper or the closer, Acquire pairs with the
+        // failed attempts (rule 5) and with the closer's VISITED.
+        let before = self.gate.fetch_and(!BUSY, Ordering::AcqRel);
+        if before & VISITED != 0 {
+            self.take_chain(taken); // the closer is through already: we are the later one (rule 3)
+        }
+    }
+
+    /// One walk over the list, with `BUSY` held. How many it took out.
+    fn pass<E: Listed>(&self, taken: &mut impl FnMut(NonNull<E>)) -> usize {
+        let (mut gone, mut live) = (0, 0);
+        // ORDERING: Acquire pairs with the Release of `push`; it covers all older entries too, since every push is a
+        // read-modify-write of the head.
+        let mut head = self.head.load(Ordering::Acquire);
+        while let Some(first) = self.entry(head).filter(|_| head != closed()) {
+            // SAFETY: in the list, and the caller's guard is pinned.
+            if !unsafe { E::is_stale(first) } {
+                break;
+            }
+            // SAFETY: as above. ORDERING: AcqRel: Release keeps the sequence of the head going for Acquire loads.
+            let next = unsafe { next_of(head) };
+            match self.head.compare_exchange(head, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    taken(first);
+                    gone += 1;
+                    head = next;
+                }
+                Err(now) => head = now, // pushed to or closed: look again from there
+            }
+        }
+        if head == closed() {
+            return gone;
+        }
+        let mut before = head;
+        while let Some(at) = NonNull::new(before) {
+            // SAFETY: in the list under the caller's guard; only we change links (rule 2).
+            let (link, next) = unsafe { (at.as_ref(), next_of(before)) };
+            let Some(entry) = self.entry(next) else {
+                live += 1;
+                break;
+            };
+            // SAFETY: as above.
+            if unsafe { E::is_stale(entry) } {
+                // SAFETY: as above. ORDERING: AcqRel-like: Release for the walks that follow this link.
+                link.next.store(unsafe { next_of(next) }, Ordering::Release);
+                taken(entry);
+                gone += 1;
+            } else {
+                live += 1;
+                before = next;
+            }
+        }
+        // ORDERING: Relaxed: a threshold.
+        self.live.store(live, Ordering::Relaxed);
+        gone
+    }
+
+    fn entry<E: Listed>(&self, link: *mut Link) -> Option<NonNull<E>> {
+        NonNull::new(link).map(E::of_link)
+    }
+
+    /// Calls `each` for every entry, stale ones included. Nothing after the list was closed.
+    pub fn for_each<E: Listed>(&self, _guard: &Guard, mut each: impl FnMut(NonNull<E>)) {
+        // ORDERING: Acquire pairs with the Release of `push`.
+        let mut at = self.head.load(Ordering::Acquire);
+        while let Some(entry) = self.entry(at).filter(|_| at != closed()) {
+            // SAFETY: reached under the guard.
+            at = unsafe { next_of(at) };
+            each(entry);
+        }
+    }
+
+    /// Closes the list. The caller must visit all entries through the [`Closing`]. To be called once.
+    pub fn close(&self) -> Closing {
+        let guard = pin();
+        // ORDERING: AcqRel: Acquire for all entries pushed so far, Release so that who meets CLOSED sees the reason.
+        let chain = self.head.swap(closed(), Ordering::AcqRel);
+        // ORDERING: Relaxed: published by VISITED.
+        self.chain.store(chain, Ordering::Relaxed);
+        // ORDERING: AcqRel: Acquire pairs with `end_sweep`: no sweeper in flight means that its links are visible;
+        // Release orders CLOSED before EXITED for whoever tries to begin a sweep.
+        let before = self.gate.fetch_or(EXITED, Ordering::AcqRel);
+        let sweeper = before & BUSY != 0;
+        Closing { at: chain, guard: sweeper.then_some(guard) }
+    }
+
+    /// Visits up to `budget` entries. Each visit is of an entry that is still in the list; `taken` follows for each
+    /// entry when it has left it, at once or, when a sweeper is still in flight, at the end (by whoever is later).
+    /// True when all have been visited.
+    pub fn visit<E: Listed>(
+        &self,
+        closing: &mut Closing,
+        mut budget: usize,
+        mut visit: impl FnMut(NonNull<E>),
+        mut taken: impl FnMut(NonNull<E>),
+    ) -> bool {
+        while let Some(entry) = self.entry(closing.at) {
+            if budget == 0 && closing.guard.is_none() {
+                return false; // under a guard the walk cannot be interrupted: the sweeper would free what we stand on
+            }
+            budget = budget.saturating_sub(1);
+            // SAFETY: ours alone when no sweeper is in flight, otherwise protected by the guard. Read before the
+            // visit: after it the entry may be gone.
+            closing.at = unsafe { next_of(closing.at) };
+            visit(entry);
+            if closing.guard.is_none() {
+                taken(entry);
+            }
+        }
+        if let Some(guard) = closing.guard.take() {
+            // ORDERING: AcqRel: Release hands the chain to a later sweeper, Acquire takes its links if it is done.
+            let before = self.gate.fetch_or(VISITED, Ordering::AcqRel);
+            if before & BUSY == 0 {
+                self.take_chain(&mut taken);
+            }
+            drop(guard);
+        }
+        true
+    }
+
+    /// Reports every entry of the closed chain as taken out (rule 3).
+    fn take_chain<E: Listed>(&self, taken: &mut impl FnMut(NonNull<E>)) {
+        // ORDERING: Relaxed: the gate word ordered it.
+        let mut at = self.chain.load(Ordering::Relaxed);
+        while let Some(entry) = self.entry(at) {
+            // SAFETY: the entry has not been reported yet, so it is alive; read before it is.
+            at = unsafe { next_of(at) };
+            taken(entry);
+        }
+    }
+}
+
+/// # Safety
+///
+/// `link` is a live link, not null and not `CLOSED`.
+unsafe fn next_of(link: *mut Link) -> *mut Link {
+    // SAFETY: by the contract. ORDERING: Acquire pairs with the Release by which a sweeper rewrites links.
+    unsafe { &*link }.next.load(Ordering::Acquire)
+}
+
+/// The closer's walk over the list; see [`List::close`].
+#[must_use = "every entry must be visited"]
+pub struct Closing {
+    at: *mut Link,
+    /// Pinned for the whole walk if a sweeper was in flight when the list was closed.
+    guard: Option<Guard>,
+}
+
+// SAFETY: without a guard it is a plain position in a chain that its holder owns. With one, it does not leave the
+// call of `visit`: `visit` never returns false while a guard is held, and drops the guard before it returns.
+unsafe impl Send for Closing {}

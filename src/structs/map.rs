@@ -1,0 +1,464 @@
+//! A concurrent map of intrusive entries: a split-ordered list (Shalev and Shavit) over a Harris-Michael list.
+//!
+//! All entries stand in one list, sorted by a 63-bit *order*; a *bucket* is a sentinel in that list, a place to start
+//! from. Growing means to use more buckets: nothing is moved, nobody waits, and a bucket that is not ready yet is
+//! replaced by its parent, which only means a longer walk.
+//!
+//! The map owns no entry and frees none. Who [`remove`](Map::remove)s an entry owns the map's claim on it, and the
+//! walk of somebody else may still be on it: it must be reclaimed through an epoch. Therefore every operation takes
+//! the caller's [`Guard`].
+//!
+//! # Rules
+//!
+//! 1. A link that carries [`MARK`] is frozen: its owner is removed, or the whole map is closed. Nothing is ever linked
+//!    behind a frozen link.
+//! 2. Whoever sets the mark of an entry has removed it; this happens at most once per entry. Sentinels are marked
+//!    by [`close`](Map::close) only.
+//! 3. `remove` and `close` return when no walk that begins later can reach the entry (see rule 5), so that reclaiming
+//!    it through the epoch is enough.
+//! 4. A sentinel whose link is null or carries [`UNLINKED`] is not in the list yet; it must not be used as a start.
+//!    Met on a walk, however, it is in the list.
+//! 5. The root is frozen first, and every walk looks at the root first. So a walk that begins after an entry was handed
+//!    out of a closing map (where it stays linked behind frozen links) does not begin at all.
+//! 6. `count` is raised before an entry goes in and lowered after it is out: while it is zero, the list holds no
+//!    entry and nobody is about to put one in.
+
+use std::ptr::{self, NonNull};
+
+use crate::reclaim::Guard;
+use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+/// The owner of this link is removed (entry), or the map is closed (sentinel).
+const MARK: usize = 1;
+/// The sentinel that owns this link may not be in the list yet.
+const UNLINKED: usize = 2;
+const TAGS: usize = MARK | UNLINKED;
+/// The end of the list. Null means something else (rule 4).
+const END: usize = 8;
+
+/// In `count`: closed by [`Map::close_if_empty`].
+const SUPERSEDED: usize = 1 << (usize::BITS - 1);
+
+/// Entries per bucket above which the number of buckets doubles.
+const LOAD: usize = 4;
+const MAX_LOG2: usize = 24;
+/// Segment `k` holds the sentinels of the buckets from 4^k up to 4^(k+1).
+const SEGMENTS: usize = MAX_LOG2 / 2;
+
+/// What an entry must embed to stand in a map.
+pub struct Hook {
+    next: AtomicPtr<Hook>,
+    order: u64,
+}
+
+impl Hook {
+    /// A hook for an entry with this hash. Hashes are below 2^62 and no two entries of one map may share one.
+    pub fn new(hash: u64) -> Self {
+        Hook { next: AtomicPtr::new(ptr::null_mut()), order: entry_order(hash) }
+    }
+
+    /// The hash that was given to [`new`](Self::new).
+    pub fn hash(&self) -> u64 {
+        self.order.reverse_bits() & !(1 << 63)
+    }
+
+    fn sentinel(bucket: usize) -> Self {
+        // Bit-reversed, so that the buckets of a doubled table split those of the old one; even, so before entries.
+        Hook { next: AtomicPtr::new(ptr::null_mut()), order: (bucket as u64).reverse_bits() }
+    }
+
+    fn is_entry(&self) -> bool {
+        self.order & 1 == 1
+    }
+}
+
+/// The order of the entry with this hash: its bits reversed, made odd so that it comes after its bucket's sentinel.
+fn entry_order(hash: u64) -> u64 {
+    hash.reverse_bits() | 1
+}
+
+/// What became of an attempt to put an entry in.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub enum Insert {
+    /// It is in the map.
+    Inserted,
+    /// The map was closed for good; the entry is not in it.
+    Closed,
+    /// The map was empty and is being replaced by another; the entry is not in it.
+    Superseded,
+}
+
+/// The map. See the [module documentation](self).
+pub struct Map {
+    root: Hook,
+    count: AtomicUsize,
+    log2: AtomicUsize,
+    segments: AtomicPtr<Segments>,
+}
+
+type Segments = [AtomicPtr<Segment>; SEGMENTS];
+
+/// The sentinels of one range of buckets; boxed as a whole, so that one thin pointer names it.
+struct Segment {
+    sentinels: Box<[Hook]>,
+}
+
+/// The place in the list where an order belongs: the link before it and what that link held.
+struct Place<'a> {
+    before: &'a AtomicPtr<Hook>,
+    at: *mut Hook,
+}
+
+fn tagged(link: *mut Hook, tags: usize) -> bool {
+    link.addr() & tags != 0
+}
+
+fn bare(link: *mut Hook) -> *mut Hook {
+    link.map_addr(|addr| addr & !TAGS)
+}
+
+fn end() -> *mut Hook {
+    ptr::without_provenance_mut(END)
+}
+
+impl Default for Map {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Map {
+    /// An empty map of one bucket.
+    pub fn new() -> Self {
+        let root = Hook::sentinel(0);
+        // ORDERING: Relaxed: the map is not shared yet.
+        root.next.store(end(), Ordering::Relaxed);
+        Map {
+            root,
+            count: AtomicUsize::new(0),
+            log2: AtomicUsize::new(0),
+            segments: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// How many entries are in the map or about to go in.
+    pub fn len(&self) -> usize {
+        // ORDERING: Relaxed: a snapshot for statistics and for deciding to try; nothing is read on its strength.
+        self.count.load(Ordering::Relaxed) & !SUPERSEDED
+    }
+
+    /// How many buckets the map has grown to.
+    pub fn buckets(&self) -> usize {
+        // ORDERING: Relaxed: see `bucket`.
+        1 << self.log2.load(Ordering::Relaxed)
+    }
+
+    /// Puts an entry in.
+    ///
+    /// # Safety
+    ///
+    /// - `entry` is the hook of a live block, is in no map, and stays in place until it was removed and the guards
+    ///   pinned at that time are gone.
+    /// - No entry of the same hash is or was in this map.
+    pub unsafe fn insert(&self, entry: NonNull<Hook>, guard: &Guard) -> Insert {
+        // ORDERING: AcqRel: the raise is before the insertion for whoever reads zero in `close_if_empty` (rule 6).
+        let count = self.count.fetch_add(1, Ordering::AcqRel);
+        if count & SUPERSEDED != 0 {
+            return Insert::Superseded;
+        }
+        self.grow(count + 1);
+        // SAFETY: alive by the contract; shared references only, the link is atomic.
+        let hook = unsafe { entry.as_ref() };
+        loop {
+            let Some(place) = self.find(hook.order, guard) else {
+                self.lower();
+                return Insert::Closed;
+            };
+            // ORDERING: Relaxed: published by the Release below.
+            hook.next.store(place.at, Ordering::Relaxed);
+            // ORDERING: Release publishes the entry and its link to the Acquire loads of `find`; on failure nothing
+            // is read.
+            let linked = place.before.compare_exchange(place.at, entry.as_ptr(), Ordering::Release, Ordering::Relaxed);
+            if linked.is_ok() {
+                return Insert::Inserted;
+            }
+        }
+    }
+
+    /// Takes the entry with this hash out; `None` when there is none (any more). At most one caller gets it.
+    pub fn remove(&self, hash: u64, guard: &Guard) -> Option<NonNull<Hook>> {
+        let order = entry_order(hash);
+        loop {
+            let place = self.find(order, guard)?;
+            let entry = NonNull::new(place.at).filter(|_| place.at != end())?;
+            // SAFETY: reached under the guard, hence not reclaimed.
+            let hook = unsafe { entry.as_ref() };
+            if hook.order != order {
+                return None;
+            }
+            // ORDERING: Acquire: `next` is linked into the list below, so its content must be visible to whom we
+            // hand it to.
+            let next = hook.next.load(Ordering::Acquire);
+            if tagged(next, MARK) {
+                continue; // lost to another remover; `find` unlinks it and then says so
+            }
+            let marked = next.map_addr(|addr| addr | MARK);
+            // ORDERING: AcqRel: the removal is the linearisation point of demonitor, of handling and of the watcher's
+            // exit; Acquire so that the winner sees all that was done to the entry before, Release so that who finds
+            // the mark has it in order.
+            if hook.next.compare_exchange(next, marked, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                continue;
+            }
+            // ORDERING: AcqRel: hands on the Release of whoever linked `next`, see `find`.
+            if place.before.compare_exchange(place.at, next, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                // Somebody changed the place; the walk unlinks it, or finds the map closed (rule 3).
+                let _ = self.find(order, guard);
+            }
+            self.lower();
+            return Some(entry);
+        }
+    }
+
+    /// Calls `each` for every entry in the map. Entries that come or go meanwhile may or may not be among them.
+    pub fn for_each(&self, _guard: &Guard, mut each: impl FnMut(NonNull<Hook>)) {
+        // ORDERING: Acquire, here and below: pairs with the Release of `insert`.
+        let mut link = self.root.next.load(Ordering::Acquire);
+        if tagged(link, MARK) {
+            return; // rule 5
+        }
+        while let Some(entry) = NonNull::new(bare(link)).filter(|at| at.as_ptr() != end()) {
+            // SAFETY: reached under the guard, hence not reclaimed.
+            let hook = unsafe { entry.as_ref() };
+            // ORDERING: as above.
+            link = hook.next.load(Ordering::Acquire);
+            if hook.is_entry() && !tagged(link, MARK) {
+                each(entry);
+            }
+        }
+    }
+
+    /// Closes the map for good and takes all entries out: `each` is called for those that this call removed.
+    ///
+    /// Freezes one link after the other, front to back. What a concurrent `insert` links behind the walk is met by
+    /// it; what it would link before it meets a frozen link and is refused. To be called once.
+    pub fn close(&self, _guard: &Guard, mut each: impl FnMut(NonNull<Hook>)) {
+        let mut at = NonNull::from(&self.root);
+        while at.as_ptr() != end() {
+            // SAFETY: the root is ours; everything behind it is reached under the guard.
+            let hook = unsafe { at.as_ref() };
+            // ORDERING: Relaxed: only the expected value of the exchange below.
+            let mut link = hook.next.load(Ordering::Relaxed);
+            // ORDERING: AcqRel: Acquire pairs with the Release of `insert`, so that the rest of the chain is visible;
+            // Release so that who finds the mark finds it after what this thread did before closing.
+            while let Err(now) = hook.next.compare_exchange(
+                link,
+                link.map_addr(|addr| addr | MARK),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                link = now;
+            }
+            if hook.is_entry() && !tagged(link, MARK) {
+                each(at);
+                self.lower();
+            }
+            match NonNull::new(bare(link)) {
+                Some(next) => at = next,
+                None => unreachable!("a link in the list is never null"),
+            }
+        }
+    }
+
+    /// Closes the map if it holds nothing, so that it can be replaced by a smaller one. True for exactly one caller.
+    pub fn close_if_empty(&self) -> bool {
+        // ORDERING: AcqRel: pairs with `lower` and `insert`: zero means that all entries are out (rule 6).
+        self.count.compare_exchange(0, SUPERSEDED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    fn lower(&self) {
+        // ORDERING: Release: what was done to the list is before the lower count, see `close_if_empty`.
+        self.count.fetch_sub(1, Ordering::Release);
+    }
+
+    /// The place of `order`: the first link whose target is not before it. Unlinks removed entries on the way.
+    /// `None` when the map is closed.
+    fn find<'a>(&'a self, order: u64, guard: &'a Guard) -> Option<Place<'a>> {
+        'again: loop {
+            // ORDERING: Acquire, here and for every link below: pairs with the Release by which it was written.
+            if tagged(self.root.next.load(Ordering::Acquire), MARK) {
+                return None; // rule 5
+            }
+            let start = self.start(order, guard);
+            let mut before = &start.next;
+            // ORDERING: as above.
+            let mut at = before.load(Ordering::Acquire);
+            if tagged(at, MARK) {
+                return None; // a sentinel is marked by `close` only (rule 2)
+            }
+            loop {
+                if at == end() {
+                    return Some(Place { before, at });
+                }
+                // SAFETY: reached under the guard through an unmarked link: it was in the list after the guard was
+                // pinned, hence it is not reclaimed. Sentinels live as long as the map.
+                let hook = unsafe { &*at };
+                // ORDERING: as above.
+                let next = hook.next.load(Ordering::Acquire);
+                if tagged(next, MARK) {
+                    if !hook.is_entry() {
+                        return None;
+                    }
+                    // ORDERING: AcqRel: Release hands on what we acquired with `next`; on failure we start again.
+                    if before.compare_exchange(at, bare(next), Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                        continue 'again;
+                    }
+                    at = bare(next);
+                    continue;
+                }
+                if hook.order >= order {
+                    return Some(Place { before, at });
+                }
+                if tagged(next, UNLINKED) {
+                    confirm(hook); // met on a walk, so it is in the list (rule 4)
+                    continue;
+                }
+                before = &hook.next;
+                at = next;
+            }
+        }
+    }
+
+    /// The sentinel to start from for `order`: that of its bucket, or of the nearest parent that is ready.
+    fn start<'a>(&'a self, order: u64, guard: &'a Guard) -> &'a Hook {
+        // ORDERING: Relaxed: any value it ever had is a correct one, it only decides how long the walk is.
+        let log2 = self.log2.load(Ordering::Relaxed);
+        let mut bucket = (order.reverse_bits() as usize) & ((1 << log2) - 1);
+        while bucket != 0 {
+            if let Some(sentinel) = self.bucket(bucket, guard) {
+                return sentinel;
+            }
+            bucket = parent(bucket);
+        }
+        &self.root
+    }
+
+    /// The sentinel of a bucket if it is in the list; puts it in if nobody is at it.
+    fn bucket<'a>(&'a self, bucket: usize, guard: &'a Guard) -> Option<&'a Hook> {
+        let sentinel = self.slot(bucket);
+        // ORDERING: Acquire pairs with the Release in `confirm`: a link without tags means that the sentinel is in.
+        let link = sentinel.next.load(Ordering::Acquire);
+        if link.is_null() {
+            return self.link_sentinel(sentinel, guard);
+        }
+        (!tagged(link, UNLINKED)).then_some(sentinel)
+    }
+
+    /// Puts a sentinel into the list, unless somebody else is at it or the map is closed.
+    fn link_sentinel<'a>(&'a self, sentinel: &'a Hook, guard: &'a Guard) -> Option<&'a Hook> {
+        let claim = end().map_addr(|addr| addr | UNLINKED);
+        // ORDERING: Relaxed: the claim only decides who links the sentinel.
+        sentinel.next.compare_exchange(ptr::null_mut(), claim, Ordering::Relaxed, Ordering::Relaxed).ok()?;
+        loop {
+            let place = self.find(sentinel.order, guard)?;
+            // ORDERING: Relaxed: ours alone until linked, published by the Release below.
+            sentinel.next.store(place.at.map_addr(|addr| addr | UNLINKED), Ordering::Relaxed);
+            let this = ptr::from_ref(sentinel).cast_mut();
+            // ORDERING: Release publishes the sentinel's link to the Acquire loads of `find`.
+            if place.before.compare_exchange(place.at, this, Ordering::Release, Ordering::Relaxed).is_ok() {
+                confirm(sentinel);
+                return Some(sentinel);
+            }
+        }
+    }
+
+    /// Where the sentinel of a bucket lives; makes its segment on first use.
+    fn slot(&self, bucket: usize) -> &Hook {
+        let index = bucket.ilog2() as usize / 2;
+        let first = 1usize << (2 * index);
+        let segments = get_or_make(&self.segments, || std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())));
+        let segment = get_or_make(&segments[index], || Segment {
+            sentinels: (first..4 * first).map(Hook::sentinel).collect(),
+        });
+        &segment.sentinels[bucket - first]
+    }
+
+    /// Doubles the number of buckets when there are too many entries for it.
+    fn grow(&self, count: usize) {
+        // ORDERING: Relaxed, both: the number of buckets is a hint, see `start`.
+        let log2 = self.log2.load(Ordering::Relaxed);
+        if count > LOAD << log2 && log2 < MAX_LOG2 {
+            // ORDERING: as above.
+            let _ = self.log2.compare_exchange(log2, log2 + 1, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed, both: `&mut self` means that every other access happened before.
+        let segments = self.segments.load(Ordering::Relaxed);
+        if segments.is_null() {
+            return;
+        }
+        // SAFETY: both kinds of block come from `Box::into_raw` in `get_or_make`, are never replaced, and are freed
+        // here only.
+        unsafe {
+            for segment in Box::from_raw(segments).iter() {
+                // ORDERING: as above.
+                let segment = segment.load(Ordering::Relaxed);
+                if !segment.is_null() {
+                    drop(Box::from_raw(segment));
+                }
+            }
+        }
+    }
+}
+
+/// The bucket that a bucket was split from: itself without its highest bit.
+fn parent(bucket: usize) -> usize {
+    bucket & !(1 << bucket.ilog2())
+}
+
+/// Notes in a sentinel's link that it is in the list (rule 4).
+fn confirm(sentinel: &Hook) {
+    // ORDERING: Relaxed: only the expected value below.
+    let mut link = sentinel.next.load(Ordering::Relaxed);
+    while tagged(link, UNLINKED) {
+        // ORDERING: AcqRel: Release pairs with the Acquire in `bucket`: who sees the tag gone sees the sentinel
+        // linked; Acquire because the link may have been written by another thread and is passed on by this one.
+        match sentinel.next.compare_exchange(
+            link,
+            link.map_addr(|addr| addr & !UNLINKED),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        ) {
+            Ok(_) => return,
+            Err(now) => link = now,
+        }
+    }
+}
+
+/// What a pointer that is set once points to; makes it if it is not there. The loser of a race frees its own.
+fn get_or_make<T>(slot: &AtomicPtr<T>, make: impl FnOnce() -> T) -> &T {
+    // ORDERING: Acquire pairs with the Release below: who sees the pointer sees what it points to.
+    let mut at = slot.load(Ordering::Acquire);
+    if at.is_null() {
+        let made = Box::into_raw(Box::new(make()));
+        // ORDERING: Release publishes the content, Acquire on failure as above.
+        match slot.compare_exchange(ptr::null_mut(), made, Ordering::Release, Ordering::Acquire) {
+            Ok(_) => at = made,
+            Err(theirs) => {
+                // SAFETY: made above and never shared.
+                drop(unsafe { Box::from_raw(made) });
+                at = theirs;
+            }
+        }
+    }
+    // SAFETY: never null here, never changed or freed before the owner of the slot is dropped.
+    unsafe { &*at }
+}
+
+#[cfg(all(test, not(dw_loom)))]
+#[path = "map_tests.rs"]
+mod tests;

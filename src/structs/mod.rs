@@ -1,0 +1,10 @@
+//! Concurrent structures and the storage below them. Nothing here knows of actors.
+
+pub mod alarm;
+pub mod future;
+pub mod list;
+pub mod map;
+pub mod map_slot;
+pub mod once;
+pub mod pool;
+pub mod queue;

@@ -1,0 +1,115 @@
+use core::alloc::Layout;
+use core::ptr::NonNull;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::thread;
+
+use super::lists::kept;
+use super::{alloc, free};
+
+fn layout(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).expect("a layout")
+}
+
+/// A block to be freed with a layout, wherever this is dropped.
+struct Owned(NonNull<u8>, Layout);
+
+// SAFETY: pool rule 1.
+unsafe impl Send for Owned {}
+
+impl Owned {
+    fn new(layout: Layout) -> Self {
+        let block = alloc(layout);
+        // SAFETY: fresh and at least this large.
+        unsafe { block.write_bytes(0xA5, layout.size()) };
+        Self(block, layout)
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: from `alloc` with this layout, once.
+        unsafe { free(self.0, self.1) };
+    }
+}
+
+#[test]
+fn every_size_and_alignment() {
+    for size in 0..=1_100 {
+        for align in [1, 8, 16, 32, 64, 4096] {
+            let owned = Owned::new(layout(size, align));
+            assert_eq!(owned.0.as_ptr() as usize % align, 0, "{size} at {align}");
+        }
+    }
+}
+
+#[test]
+fn a_block_comes_back() {
+    let first = Owned::new(layout(100, 8)).0;
+    // Any size of the class; 129 is another.
+    assert_eq!(Owned::new(layout(128, 16)).0, first);
+    assert_ne!(Owned::new(layout(129, 16)).0, first);
+}
+
+#[test]
+fn live_blocks_are_distinct() {
+    let blocks: Vec<_> = (0..1_000).map(|_| Owned::new(layout(64, 8))).collect();
+    drop(blocks);
+    let blocks: Vec<_> = (0..1_000).map(|_| Owned::new(layout(64, 8))).collect();
+    let places: HashSet<_> = blocks.iter().map(|owned| owned.0).collect();
+    assert_eq!(places.len(), 1_000);
+}
+
+#[test]
+fn a_list_is_bounded() {
+    for (size, most) in [(32, 1024), (512, 64), (1024, 32)] {
+        let layout = layout(size, 16);
+        let blocks: Vec<_> = (0..2_000).map(|_| Owned::new(layout)).collect();
+        drop(blocks);
+        assert_eq!(kept(layout), most);
+    }
+    assert_eq!(kept(layout(1025, 1)) + kept(layout(32, 32)), 0);
+}
+
+#[test]
+fn blocks_may_change_threads() {
+    let size = layout(200, 8);
+    let blocks: Vec<_> = (0..50).map(|_| Owned::new(size)).collect();
+    let before = kept(size);
+    let there = thread::spawn(move || {
+        drop(blocks);
+        (kept(size), Owned::new(size))
+    });
+    let (kept_there, block) = there.join().expect("the thread");
+    assert_eq!(kept_there, 50);
+    drop(block);
+    assert_eq!(kept(size), before + 1);
+}
+
+/// A thread-local that holds blocks, and frees and takes some while thread-locals are destroyed: before or
+/// after the lists were emptied, as the order of first use has it.
+#[test]
+fn usable_while_the_thread_ends() {
+    struct Late(Vec<Owned>);
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            self.0.clear();
+            self.0.push(Owned::new(layout(48, 8)));
+            self.0.clear();
+        }
+    }
+
+    thread_local!(static LATE: RefCell<Late> = const { RefCell::new(Late(Vec::new())) });
+
+    let late_first = thread::spawn(|| {
+        LATE.with_borrow_mut(|late| late.0.extend((0..9).map(|_| Owned::new(layout(48, 8)))));
+        drop(Owned::new(layout(48, 8)));
+    });
+    let lists_first = thread::spawn(|| {
+        drop(Owned::new(layout(48, 8)));
+        LATE.with_borrow_mut(|late| late.0.extend((0..9).map(|_| Owned::new(layout(48, 8)))));
+    });
+    late_first.join().expect("the thread");
+    lists_first.join().expect("the thread");
+}

@@ -1,0 +1,247 @@
+//! Multi-producer multi-consumer queues: the one place that names `crossbeam_queue`.
+//!
+//! Nothing here is ours but the names: [`Queue`] is unbounded, [`Ring`] is bounded. A model build
+//! cannot look inside `crossbeam_queue`, so it gets a queue of its own that grants the same
+//! happens-before edge (a push to the pop that takes its value) and no other: see `model`.
+
+use core::fmt;
+
+#[cfg(not(dw_loom))]
+use crossbeam_queue::{ArrayQueue, SegQueue};
+
+#[cfg(dw_loom)]
+use model::{ArrayQueue, SegQueue};
+
+/// An unbounded first-in first-out queue for any number of threads on either end.
+pub struct Queue<T>(SegQueue<T>);
+
+impl<T> Queue<T> {
+    /// Makes an empty queue; allocates nothing before the first push.
+    pub fn new() -> Self {
+        Self(SegQueue::new())
+    }
+
+    /// Puts `value` at the back.
+    pub fn push(&self, value: T) {
+        self.0.push(value);
+    }
+
+    /// Takes the value at the front.
+    pub fn pop(&self) -> Option<T> {
+        self.0.pop()
+    }
+
+    /// Tells whether nothing was in the queue at some moment during the call.
+    ///
+    /// A push that ended before the call is seen if the two are ordered, be it by a pair of
+    /// `fence(SeqCst)`.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Counts what was in the queue at some moment during the call.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("len", &self.len()).finish()
+    }
+}
+
+/// A bounded first-in first-out queue for any number of threads on either end.
+pub struct Ring<T>(ArrayQueue<T>);
+
+impl<T> Ring<T> {
+    /// Makes an empty ring for `capacity` values; the one allocation of its life.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is 0.
+    pub fn new(capacity: usize) -> Self {
+        Self(ArrayQueue::new(capacity))
+    }
+
+    /// Puts `value` at the back.
+    ///
+    /// # Errors
+    ///
+    /// Gives `value` back if the ring is full.
+    pub fn push(&self, value: T) -> Result<(), T> {
+        self.0.push(value)
+    }
+
+    /// Puts `value` at the back; if the ring is full, takes the value at the front out first and
+    /// returns it.
+    pub fn force_push(&self, value: T) -> Option<T> {
+        self.0.force_push(value)
+    }
+
+    /// Takes the value at the front.
+    pub fn pop(&self) -> Option<T> {
+        self.0.pop()
+    }
+
+    /// Counts what was in the ring at some moment during the call.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Tells whether nothing was in the ring at some moment during the call.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The number of values the ring has room for.
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+}
+
+impl<T> fmt::Debug for Ring<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring").field("len", &self.len()).field("capacity", &self.capacity()).finish()
+    }
+}
+
+/// What stands in for `crossbeam_queue` in a model build.
+///
+/// LOOM: the list sits behind a lock of `std`, which loom does not see. That is sound because
+/// loom runs one thread at a time and switches only at its own atomics, and none of those is
+/// touched while the lock is held. The edge from a push to its pop is made by `edge`: a push
+/// touches it before the value goes in, a pop after the value came out, so that the pop's
+/// read-modify-write comes later in the modification order. That order is a little stronger than
+/// promised (it also orders two pushes); a model must not lean on it.
+#[cfg(dw_loom)]
+mod model {
+    use std::collections::VecDeque;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    use crate::sync::atomic::{AtomicUsize, Ordering};
+
+    pub(super) struct SegQueue<T> {
+        list: Mutex<VecDeque<T>>,
+        edge: AtomicUsize,
+    }
+
+    impl<T> SegQueue<T> {
+        pub(super) fn new() -> Self {
+            Self { list: Mutex::new(VecDeque::new()), edge: AtomicUsize::new(0) }
+        }
+
+        fn list(&self) -> MutexGuard<'_, VecDeque<T>> {
+            self.list.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        fn touch(&self) {
+            // ORDERING: AcqRel on both ends of the edge described in the module's `LOOM:` note;
+            // partner is the same line in another thread.
+            self.edge.fetch_add(1, Ordering::AcqRel);
+        }
+
+        pub(super) fn push(&self, value: T) {
+            self.touch();
+            self.list().push_back(value);
+        }
+
+        pub(super) fn pop(&self) -> Option<T> {
+            let value = self.list().pop_front();
+            self.touch();
+            value
+        }
+
+        pub(super) fn len(&self) -> usize {
+            // ORDERING: Acquire makes the look a scheduling point, and pairs with `touch`.
+            let _ = self.edge.load(Ordering::Acquire);
+            self.list().len()
+        }
+
+        pub(super) fn is_empty(&self) -> bool {
+            self.len() == 0
+        }
+    }
+
+    pub(super) struct ArrayQueue<T> {
+        queue: SegQueue<T>,
+        capacity: usize,
+    }
+
+    impl<T> ArrayQueue<T> {
+        pub(super) fn new(capacity: usize) -> Self {
+            assert!(capacity > 0, "capacity must be non-zero");
+            Self { queue: SegQueue::new(), capacity }
+        }
+
+        pub(super) fn push(&self, value: T) -> Result<(), T> {
+            self.queue.touch();
+            let mut list = self.queue.list();
+            if list.len() == self.capacity {
+                return Err(value);
+            }
+            list.push_back(value);
+            Ok(())
+        }
+
+        pub(super) fn force_push(&self, value: T) -> Option<T> {
+            self.queue.touch();
+            let displaced = {
+                let mut list = self.queue.list();
+                let displaced = if list.len() == self.capacity { list.pop_front() } else { None };
+                list.push_back(value);
+                displaced
+            };
+            if displaced.is_some() {
+                self.queue.touch();
+            }
+            displaced
+        }
+
+        pub(super) fn pop(&self) -> Option<T> {
+            self.queue.pop()
+        }
+
+        pub(super) fn len(&self) -> usize {
+            self.queue.len()
+        }
+
+        pub(super) fn is_empty(&self) -> bool {
+            self.queue.is_empty()
+        }
+
+        pub(super) fn capacity(&self) -> usize {
+            self.capacity
+        }
+    }
+}
+
+#[cfg(all(test, not(dw_loom)))]
+mod tests {
+    use super::{Queue, Ring};
+
+    #[test]
+    fn queue_is_fifo() {
+        let queue = Queue::new();
+        assert!(queue.is_empty());
+        (0..100).for_each(|n| queue.push(n));
+        assert_eq!(queue.len(), 100);
+        assert!((0..100).all(|n| queue.pop() == Some(n)));
+        assert_eq!(queue.pop(), None);
+    }
+
+    #[test]
+    fn ring_refuses_or_displaces() {
+        let ring = Ring::new(2);
+        assert_eq!((ring.push(1), ring.push(2), ring.push(3)), (Ok(()), Ok(()), Err(3)));
+        assert_eq!(ring.force_push(4), Some(1));
+        assert_eq!((ring.len(), ring.capacity(), ring.is_empty()), (2, 2, false));
+        assert_eq!((ring.pop(), ring.pop(), ring.pop()), (Some(2), Some(4), None));
+    }
+}

@@ -1,0 +1,201 @@
+//! The build for models: loom, and life cells for heap objects.
+
+use std::alloc::Layout;
+use std::num::NonZeroU64;
+use std::ptr::NonNull;
+use std::task::Waker;
+
+use super::model;
+
+pub use loom::sync::Arc;
+
+/// Atomic types and fences.
+pub mod atomic {
+    pub use loom::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+}
+
+/// Hints for waiting loops.
+pub mod hint {
+    pub use loom::hint::spin_loop;
+}
+
+/// Threads.
+pub mod thread {
+    use std::io;
+    use std::time::Duration;
+
+    pub use loom::thread::{JoinHandle, Thread, current, panicking, park, yield_now};
+
+    /// Starts a named thread; models ignore the stack size.
+    ///
+    /// # Errors
+    ///
+    /// Never here; a sixth thread fails the model.
+    pub fn spawn<F, T>(name: String, _stack_size: Option<usize>, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        loom::thread::Builder::new().name(name).spawn(f)
+    }
+
+    /// LOOM: there is no time in a model. The limit is over as soon as the others had a chance to run; that is
+    /// one of the things a real `park_timeout` may do. A wake-up that must not be lost is modelled with [`park`].
+    pub fn park_timeout(_limit: Duration) {
+        yield_now();
+    }
+
+    /// How many threads to count on.
+    pub fn parallelism() -> usize {
+        2
+    }
+}
+
+/// A cell whose reads and writes loom checks against each other.
+#[derive(Debug, Default)]
+pub struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    /// Wraps a value.
+    #[track_caller]
+    pub fn new(value: T) -> Self {
+        Self(loom::cell::UnsafeCell::new(value))
+    }
+
+    /// Takes the value out.
+    #[track_caller]
+    pub fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+
+    /// A read: nobody may write meanwhile.
+    #[track_caller]
+    pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        self.0.with(f)
+    }
+
+    /// A write: nobody else may read or write meanwhile.
+    #[track_caller]
+    pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        self.0.with_mut(f)
+    }
+}
+
+/// Stands in for `futures::task::AtomicWaker`, whose atomics loom does not see.
+///
+/// LOOM: a lock instead of the real state word. Both order a registration before the wake that takes it and a
+/// wake before the registration that finds it; the real one may also wake a registering task spuriously.
+#[derive(Debug, Default)]
+pub struct AtomicWaker(loom::sync::Mutex<Option<Waker>>);
+
+impl AtomicWaker {
+    /// No waker yet.
+    pub fn new() -> Self {
+        Self(loom::sync::Mutex::new(None))
+    }
+
+    /// Remembers whom to wake.
+    #[track_caller]
+    pub fn register(&self, waker: &Waker) {
+        let old = self.swap(Some(waker.clone()));
+        drop(old);
+    }
+
+    /// Wakes and forgets the task that registered last.
+    #[track_caller]
+    pub fn wake(&self) {
+        if let Some(waker) = self.take() {
+            waker.wake();
+        }
+    }
+
+    /// Forgets the task that registered last and gives its waker to the caller.
+    #[track_caller]
+    pub fn take(&self) -> Option<Waker> {
+        self.swap(None)
+    }
+
+    #[track_caller]
+    fn swap(&self, new: Option<Waker>) -> Option<Waker> {
+        std::mem::replace(&mut *self.0.lock().expect("no code runs under this lock"), new)
+    }
+}
+
+/// The life of a heap object.
+///
+/// [`touch`](Self::touch) reads it, [`end`](Self::end) writes it: loom then sees each dereference that is not ordered
+/// before the end, whether or not it really came too late in this interleaving. The object must live in a block of
+/// [`alloc_block`], whose memory stays readable until the iteration ends. It is one life wherever the object is moved to,
+/// also when it is taken out of its block first and ended then.
+#[derive(Debug)]
+pub struct Tracked {
+    accesses: loom::cell::UnsafeCell<()>,
+    life: model::Life,
+}
+
+// SAFETY: the cell holds nothing; it is there for loom to compare the accesses.
+unsafe impl Send for Tracked {}
+// SAFETY: as above.
+unsafe impl Sync for Tracked {}
+
+impl Tracked {
+    /// The object begins.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self { accesses: loom::cell::UnsafeCell::new(()), life: model::Life::begin() }
+    }
+
+    /// The object is dereferenced.
+    #[track_caller]
+    pub fn touch(&self) {
+        self.accesses.with(|_| ());
+        assert!(self.life.goes_on(), "used after it was freed");
+    }
+
+    /// The object ends; from here on a touch fails the model.
+    #[track_caller]
+    pub fn end(&self) {
+        self.accesses.with_mut(|_| ());
+        assert!(self.life.end(), "freed twice");
+    }
+}
+
+impl Default for Tracked {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Memory for one block; never null. A block that is not given back fails the model.
+///
+/// # Safety
+///
+/// - `layout` has a size other than zero.
+#[track_caller]
+pub unsafe fn alloc_block(layout: Layout) -> NonNull<u8> {
+    // SAFETY: the same promise.
+    unsafe { model::alloc(layout) }
+}
+
+/// Gives a block back: it stays readable until the iteration ends (or, with `DW_LOOM_REUSE=1`, is handed out
+/// again, newest first). A block given back twice fails the model.
+///
+/// # Safety
+///
+/// - `block` came from [`alloc_block`] with the same `layout`.
+#[track_caller]
+pub unsafe fn free_block(block: NonNull<u8>, layout: Layout) {
+    model::free(block, layout);
+}
+
+/// A number no other actor of this iteration has.
+pub fn next_actor_id() -> NonZeroU64 {
+    model::next_number()
+}
+
+/// A number no other monitor of this iteration has.
+pub fn next_monitor_key() -> NonZeroU64 {
+    model::next_number()
+}

@@ -1,0 +1,170 @@
+//! Actors whose hooks and handlers are `async`: many of them on few threads.
+//!
+//! Implement [`Actor`] for the state and [`Handler`] for each message. `MyActor.start()` needs no set-up: the scheduler
+//! starts by itself. See [`Runtime`](crate::Runtime) for explicit ones.
+
+use std::future::Future;
+
+use crate::actor::actor_ref::ActorRef;
+use crate::actor::context::Context;
+use crate::actor::message::{Message, SentTo};
+use crate::actor::stage::Stage;
+use crate::reason::ExitReason;
+use crate::runtime::{self, Options, StartError};
+use crate::turn::Hooks;
+
+/// The mode of this module, inferred wherever it appears.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Tasks {}
+
+/// An actor with `async` hooks and handlers.
+///
+/// ```
+/// use deathwatch::prelude::*;
+///
+/// struct Greeter { greeted: u32 }
+///
+/// impl Actor for Greeter {
+///     async fn started(&mut self, ctx: &Context<Self>) {
+///         println!("{} is up", ctx.id());
+///     }
+///
+///     async fn stopped(&mut self, reason: &ExitReason, _: &Context<Self>) {
+///         println!("greeted {} times, now {reason}", self.greeted);
+///     }
+/// }
+///
+/// let greeter = Greeter { greeted: 0 }.start();
+/// assert_eq!(greeter.join().wait(), ExitReason::Normal);
+/// ```
+pub trait Actor: Sized + Send + 'static {
+    /// Runs before the first message is handled. A panic here ends the actor; `stopped` is not called then.
+    fn started(&mut self, ctx: &Context<Self>) -> impl Future<Output = ()> + Send {
+        let _ = ctx;
+        async {}
+    }
+
+    /// Runs after the last message was handled, also after a handler panicked. Not after a kill, and not after a panic
+    /// in `started`. A panic here becomes the exit reason if that was [`Normal`](ExitReason::Normal) or
+    /// [`Shutdown`](ExitReason::Shutdown).
+    fn stopped(&mut self, reason: &ExitReason, ctx: &Context<Self>) -> impl Future<Output = ()> + Send {
+        let _ = (reason, ctx);
+        async {}
+    }
+
+    /// Starts the actor: on the runtime of the calling actor, elsewhere on the default one.
+    ///
+    /// # Panics
+    ///
+    /// When the default runtime cannot be started, or the runtime of the calling actor has been shut down;
+    /// [`start_with`](Self::start_with) answers with an error instead.
+    #[track_caller]
+    fn start(self) -> ActorRef<Self> {
+        match self.start_with(Options::new()) {
+            Ok(actor) => actor,
+            Err(error) => panic!("cannot start an actor: {error}"),
+        }
+    }
+
+    /// Starts the actor with a name, a bounded mailbox, or on another runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] when the runtime was shut down, or cannot be started, or the options make no sense. The actor is
+    /// dropped.
+    fn start_with(self, options: Options) -> Result<ActorRef<Self>, StartError> {
+        runtime::start::<Self, Tasks>(self, options)
+    }
+}
+
+/// Handles one kind of message.
+///
+/// Messages are handled one after the other: the next one waits until the future of this one is done.
+pub trait Handler<M: Message>: Actor {
+    /// Handles the message; what it returns is the reply.
+    ///
+    /// A panic ends the actor with [`ExitReason::Panic`]. A kill drops the future at an `.await`.
+    fn handle(&mut self, message: M, ctx: &Context<Self>) -> impl Future<Output = M::Reply> + Send;
+}
+
+impl<A: Actor> Hooks<A> for Tasks {
+    fn started(stage: &mut Stage<A>) -> impl Future<Output = ()> + Send {
+        stage.actor.started(&stage.ctx)
+    }
+
+    fn stopped<'a>(stage: &'a mut Stage<A>, reason: &'a ExitReason) -> impl Future<Output = ()> + Send + 'a
+    where
+        A: 'a,
+    {
+        stage.actor.stopped(reason, &stage.ctx)
+    }
+}
+
+impl<A: Handler<M>, M: Message> SentTo<A, Tasks> for M {
+    fn call<'a>(self, stage: &'a mut Stage<A>) -> impl Future<Output = M::Reply> + Send + 'a
+    where
+        A: 'a,
+    {
+        stage.actor.handle(self, &stage.ctx)
+    }
+}
+
+impl<A: Send + 'static> Context<A> {
+    /// Starts an actor on this actor's runtime and monitors it, in one step: whatever happens to it, also in its very
+    /// first moments, is told with its true reason.
+    ///
+    /// # Panics
+    ///
+    /// As [`Actor::start`].
+    ///
+    /// ```
+    /// use deathwatch::prelude::*;
+    ///
+    /// struct Stillborn;
+    /// impl Actor for Stillborn {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         ctx.stop_with(ExitReason::error("no configuration"));
+    ///     }
+    /// }
+    ///
+    /// struct Parent;
+    /// impl Actor for Parent {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         ctx.spawn_monitored(Stillborn);
+    ///     }
+    /// }
+    /// impl Handler<Down> for Parent {
+    ///     async fn handle(&mut self, down: Down, ctx: &Context<Self>) {
+    ///         ctx.stop_with(down.reason);
+    ///     }
+    /// }
+    /// assert_eq!(Parent.start().wait_exit().wait().to_string(), "error: no configuration");
+    /// ```
+    #[track_caller]
+    pub fn spawn_monitored<B: Actor, K: 'static>(&self, actor: B) -> (ActorRef<B>, crate::MonitorRef)
+    where
+        crate::Down: SentTo<A, K>,
+    {
+        match self.spawn_monitored_with(actor, Options::new()) {
+            Ok(both) => both,
+            Err(error) => panic!("cannot start an actor: {error}"),
+        }
+    }
+
+    /// As [`spawn_monitored`](Self::spawn_monitored), with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Actor::start_with`]; nothing is monitored then.
+    pub fn spawn_monitored_with<B: Actor, K: 'static>(
+        &self,
+        actor: B,
+        options: Options,
+    ) -> Result<(ActorRef<B>, crate::MonitorRef), StartError>
+    where
+        crate::Down: SentTo<A, K>,
+    {
+        runtime::start_then::<B, Tasks, _>(actor, options, |started| self.monitor(started))
+    }
+}

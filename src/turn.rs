@@ -1,0 +1,134 @@
+//! The one message loop: an actor's life from its first hook to its last, for every mode.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use futures::FutureExt;
+
+use crate::actor::stage::Stage;
+use crate::cell::Consumer;
+use crate::guard;
+use crate::mailbox::parcel::Parcel;
+use crate::reason::ExitReason;
+
+/// How many messages are handled in one go before others may run.
+const BUDGET: u32 = 64;
+
+/// What a mode adds to the loop: how it calls the two hooks.
+pub trait Hooks<A>: 'static {
+    /// Before the first message.
+    fn started(stage: &mut Stage<A>) -> impl Future<Output = ()> + Send;
+    /// After the last one.
+    fn stopped<'a>(stage: &'a mut Stage<A>, reason: &'a ExitReason) -> impl Future<Output = ()> + Send + 'a
+    where
+        A: 'a;
+}
+
+/// The life of an actor. A kill does not end it but drops it, wherever it is.
+pub async fn live<A: Send + 'static, H: Hooks<A>>(stage: Stage<A>, consumer: Consumer<Stage<A>>) -> ExitReason {
+    let mut life = Life { stage, consumer, budget: BUDGET };
+    let reason = match catch(|| H::started(&mut life.stage)).await {
+        Err(panic) => {
+            life.leave_loop();
+            panic
+        }
+        Ok(()) => {
+            let reason = life.handle_messages().await;
+            life.leave_loop();
+            match catch(|| H::stopped(&mut life.stage, &reason)).await {
+                Ok(()) => reason,
+                Err(panic) => reason.or_panic(panic),
+            }
+        }
+    };
+    guard::drop_quietly(life.stage.actor);
+    reason
+}
+
+struct Life<A> {
+    stage: Stage<A>,
+    consumer: Consumer<Stage<A>>,
+    budget: u32,
+}
+
+/// What the loop does next.
+enum Next<A> {
+    Handle(Parcel<Stage<A>>),
+    End(ExitReason),
+}
+
+impl<A: Send + 'static> Life<A> {
+    async fn handle_messages(&mut self) -> ExitReason {
+        loop {
+            let parcel = match std::future::poll_fn(|cx| self.next(cx)).await {
+                Next::Handle(parcel) => parcel,
+                Next::End(reason) => return reason,
+            };
+            if let Err(panic) = catch(|| parcel.open(&mut self.stage)).await {
+                // So that a kill during the stop hook finds why the actor is ending.
+                return match self.consumer.cell().cause.set(panic.clone()) {
+                    Ok(()) => panic,
+                    Err(panic) => self.cause().or_panic(panic),
+                };
+            }
+        }
+    }
+
+    fn next(&mut self, cx: &mut TaskContext<'_>) -> Poll<Next<A>> {
+        loop {
+            let life = self.consumer.cell().life.read();
+            if life.kill() {
+                return Poll::Pending; // whoever runs the cell looks at this first, and the kill has it run again
+            }
+            if life.stop() {
+                return Poll::Ready(Next::End(self.cause()));
+            }
+            if self.budget == 0 {
+                self.budget = BUDGET;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if let Some(parcel) = self.consumer.pop() {
+                self.budget -= 1;
+                return Poll::Ready(Next::Handle(parcel));
+            }
+            if self.consumer.is_last() && !life.detached() {
+                // Whatever was sent through the last handle is in the mailbox by now.
+                return Poll::Ready(match self.consumer.pop() {
+                    Some(parcel) => Next::Handle(parcel),
+                    None => Next::End(ExitReason::Normal),
+                });
+            }
+            if self.consumer.park() {
+                self.budget = BUDGET;
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Why the actor was asked to stop.
+    fn cause(&self) -> ExitReason {
+        self.consumer.cell().cause.get().cloned().unwrap_or(ExitReason::Normal)
+    }
+
+    fn leave_loop(&mut self) {
+        self.consumer.cell().life.mark_ending();
+        self.consumer.close();
+    }
+}
+
+/// Calls the user's code and awaits what it returns; a panic in either becomes a reason.
+fn catch<F: Future>(call: impl FnOnce() -> F) -> impl Future<Output = Result<F::Output, ExitReason>> {
+    let future = guard::catch(call);
+    async move {
+        // What panicked belongs to the dying actor; nobody looks at it again but its own Drop.
+        AssertUnwindSafe(future?).catch_unwind().await.map_err(ExitReason::from_panic)
+    }
+}
+
+#[expect(dead_code, reason = "keeps the compiler's word that a life can be sent")]
+fn assert_send<A: Send + 'static, H: Hooks<A>>(stage: Stage<A>, consumer: Consumer<Stage<A>>) -> Pin<Box<dyn Send>> {
+    Box::pin(live::<A, H>(stage, consumer))
+}
