@@ -136,7 +136,7 @@ impl Clock {
         fence(Ordering::SeqCst);
         // ORDERING: Relaxed after the fence; a stale time would have to be older than a look that saw our push.
         let next_look = shared.next_look.load(Ordering::Relaxed);
-        if next_look != AWAKE && (when < next_look || pushed.is_multiple_of_drain()) {
+        if next_look != AWAKE && (when < next_look || pushed % DRAIN == 0) {
             shared.wake(next_look);
         }
         Ok(())
@@ -159,13 +159,15 @@ impl Clock {
     }
 
     /// Rings and releases all that is left, and ends the thread; waits for that unless it is called on it.
+    /// The second call does nothing and waits for nothing.
     ///
     /// Alarms set from now on, or not yet seen by the thread's end, come back as errors.
     pub fn stop(&self) {
         let life = core::mem::replace(&mut *self.life(), Life::Stopped);
-        let Life::Running(handle) = life else {
-            drop(self.shared.stack.close());
-            return;
+        let handle = match life {
+            Life::Running(handle) => handle,
+            Life::Unused => return drop(self.shared.stack.close()),
+            Life::Stopped => return,
         };
         // ORDERING: Release pairs with the Acquire in `Bell::live`; the unpark wakes the thread for certain.
         self.shared.stopping.store(true, Ordering::Release);
@@ -200,17 +202,6 @@ fn stopped() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the clock is stopped")
 }
 
-/// `usize::is_multiple_of` is younger than our oldest compiler.
-trait Drains {
-    fn is_multiple_of_drain(self) -> bool;
-}
-
-impl Drains for usize {
-    fn is_multiple_of_drain(self) -> bool {
-        self % DRAIN == 0
-    }
-}
-
 impl Shared {
     /// Nanoseconds from the origin, neither `AWAKE` nor `NEVER`.
     fn stamp(&self, when: Instant) -> u64 {
@@ -222,8 +213,7 @@ impl Shared {
     fn wake(&self, next_look: u64) {
         // ORDERING: Relaxed; only one setter is to unpark, and the unpark is what orders. Should the thread have published
         // another time meanwhile, it has looked at the stack after our push (its fence came after ours).
-        let won =
-            self.next_look.compare_exchange(next_look, AWAKE, Ordering::Relaxed, Ordering::Relaxed);
+        let won = self.next_look.compare_exchange(next_look, AWAKE, Ordering::Relaxed, Ordering::Relaxed);
         if let (Ok(_), Some(thread)) = (won, self.thread.get()) {
             thread.unpark();
         }

@@ -128,3 +128,8 @@ pub mod census {
     pub use crate::reclaim::flush;
     pub use crate::sync::census::{Kind, alive};
 }
+
+/// The examples of the README, compiled and run.
+#[cfg(all(doctest, not(dw_loom)))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

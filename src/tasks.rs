@@ -9,6 +9,8 @@ use crate::actor::actor_ref::ActorRef;
 use crate::actor::context::Context;
 use crate::actor::message::{Message, SentTo};
 use crate::actor::stage::Stage;
+use crate::id::MonitorRef;
+use crate::monitor::Down;
 use crate::reason::ExitReason;
 use crate::runtime::{self, Options, StartError};
 use crate::turn::Hooks;
@@ -142,9 +144,9 @@ impl<A: Send + 'static> Context<A> {
     /// assert_eq!(Parent.start().wait_exit().wait().to_string(), "error: no configuration");
     /// ```
     #[track_caller]
-    pub fn spawn_monitored<B: Actor, K: 'static>(&self, actor: B) -> (ActorRef<B>, crate::MonitorRef)
+    pub fn spawn_monitored<B: Actor, K: 'static>(&self, actor: B) -> (ActorRef<B>, MonitorRef)
     where
-        crate::Down: SentTo<A, K>,
+        Down: SentTo<A, K>,
     {
         match self.spawn_monitored_with(actor, Options::new()) {
             Ok(both) => both,
@@ -161,9 +163,9 @@ impl<A: Send + 'static> Context<A> {
         &self,
         actor: B,
         options: Options,
-    ) -> Result<(ActorRef<B>, crate::MonitorRef), StartError>
+    ) -> Result<(ActorRef<B>, MonitorRef), StartError>
     where
-        crate::Down: SentTo<A, K>,
+        Down: SentTo<A, K>,
     {
         runtime::start_then::<B, Tasks, _>(actor, options, |started| self.monitor(started))
     }

@@ -24,7 +24,7 @@ use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// What the alarm service may do with the block around an [`Alarm`].
 ///
-/// None of the three may unwind, wait, or touch the clock.
+/// None of the three may unwind or wait.
 pub struct AlarmVtable {
     /// The deadline has passed, or the clock stops.
     ///
@@ -163,12 +163,8 @@ impl AlarmStack {
             alarm.alarm().next.store(head, Ordering::Relaxed);
             // ORDERING: Release publishes the node and its link to the take; each link of the chain is covered, since
             // later pushes are read-modify-writes and continue the release sequence. Failure Relaxed as above.
-            let pushed = self.head.compare_exchange_weak(
-                head,
-                alarm.0.as_ptr(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            );
+            let pushed =
+                self.head.compare_exchange_weak(head, alarm.0.as_ptr(), Ordering::Release, Ordering::Relaxed);
             match pushed {
                 Ok(_) => break,
                 Err(now) => head = now,
