@@ -21,53 +21,61 @@ const BUDGET: usize = 4096;
 /// How far the end of an actor has come.
 pub struct Death {
     phase: Phase,
+    /// Until it is published.
+    reason: Option<ExitReason>,
+    firing: Firing,
+    unwatching: Unwatching,
 }
 
 enum Phase {
-    Discarding(ExitReason),
-    Firing(Firing),
-    Unwatching(Firing, Unwatching),
+    Discarding,
+    Firing,
+    Unwatching,
     Over,
 }
 
 impl Death {
     /// An actor whose life has just ended.
     pub fn new(reason: ExitReason) -> Self {
-        Death { phase: Phase::Discarding(reason) }
+        Death {
+            phase: Phase::Discarding,
+            reason: Some(reason),
+            firing: Firing::default(),
+            unwatching: Unwatching::default(),
+        }
     }
 }
 
 /// Goes on with the end of an actor; true when it is over.
 pub fn retire<S: 'static>(consumer: &mut Consumer<S>, death: &mut Death) -> bool {
     loop {
-        death.phase = match std::mem::replace(&mut death.phase, Phase::Over) {
-            Phase::Discarding(reason) => {
+        match death.phase {
+            Phase::Discarding => {
                 consumer.cell().life.mark_ending();
                 consumer.close();
                 if !consumer.discard(BUDGET) {
-                    death.phase = Phase::Discarding(reason);
                     return false;
                 }
-                // Only the actor's own end sets it, so it cannot have been set before.
-                let _ = consumer.cell().reason.set(reason);
-                Phase::Firing(Firing::default())
+                if let Some(reason) = death.reason.take() {
+                    // Only the actor's own end sets it, so it cannot have been set before.
+                    let _ = consumer.cell().reason.set(reason);
+                }
+                death.phase = Phase::Firing;
             }
-            Phase::Firing(mut firing) => {
-                if !firing.step(consumer.cell(), BUDGET) {
-                    death.phase = Phase::Firing(firing);
+            Phase::Firing => {
+                if !death.firing.step(consumer.cell(), BUDGET) {
                     return false;
                 }
-                Phase::Unwatching(firing, Unwatching::default())
+                death.phase = Phase::Unwatching;
             }
-            Phase::Unwatching(mut firing, mut unwatching) => {
-                if !unwatching.step(consumer.cell(), BUDGET) {
-                    death.phase = Phase::Unwatching(firing, unwatching);
+            Phase::Unwatching => {
+                if !death.unwatching.step(consumer.cell(), BUDGET) {
                     return false;
                 }
-                firing.finish();
-                Phase::Over
+                death.firing.finish();
+                death.phase = Phase::Over;
             }
             Phase::Over => return true,
-        };
+        }
     }
 }

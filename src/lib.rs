@@ -52,7 +52,6 @@ mod monitor;
 mod reason;
 #[allow(unsafe_code)]
 mod reclaim;
-#[cfg(not(dw_loom))]
 mod runtime;
 #[allow(unsafe_code)]
 mod scheduler;
@@ -60,7 +59,6 @@ mod scheduler;
 mod structs;
 #[allow(unsafe_code)]
 mod sync;
-#[cfg(not(dw_loom))]
 pub mod tasks;
 mod turn;
 
@@ -78,7 +76,6 @@ pub use id::{ActorId, MonitorRef};
 pub use mailbox::bound::OnFull;
 pub use monitor::{Demonitor, Down};
 pub use reason::{ErrorReport, ExitReason, PanicReport};
-#[cfg(not(dw_loom))]
 pub use runtime::{Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError};
 
 /// What most programs need.
@@ -87,7 +84,6 @@ pub use runtime::{Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, Star
 /// use deathwatch::prelude::*;
 /// ```
 pub mod prelude {
-    #[cfg(not(dw_loom))]
     pub use crate::tasks::{Actor, Handler};
     pub use crate::{ActorRef, Context, Down, ExitReason, Message};
 }
@@ -96,8 +92,14 @@ pub mod prelude {
 #[cfg(dw_loom)]
 #[doc(hidden)]
 pub mod internals {
+    pub mod actor {
+        pub use crate::actor::*;
+    }
     pub mod cell {
         pub use crate::cell::*;
+    }
+    pub mod clock {
+        pub use crate::clock::*;
     }
     pub mod exit {
         pub use crate::exit::*;
@@ -119,6 +121,9 @@ pub mod internals {
     }
     pub mod sync {
         pub use crate::sync::*;
+    }
+    pub mod turn {
+        pub use crate::turn::*;
     }
 }
 

@@ -81,7 +81,9 @@ impl PartialEq for ExitReason {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (ExitReason::Panic(a), ExitReason::Panic(b)) => a.message() == b.message(),
-            (ExitReason::Error(a), ExitReason::Error(b)) => Arc::ptr_eq(&a.0, &b.0) || a.to_string() == b.to_string(),
+            (ExitReason::Error(a), ExitReason::Error(b)) => {
+                Arc::ptr_eq(&a.0, &b.0) || a.to_string() == b.to_string()
+            }
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }

@@ -7,9 +7,10 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc as StdArc, OnceLock};
 use std::time::Duration;
 
+use futures::FutureExt;
+
 use crate::actor::actor_ref::ActorRef;
 use crate::actor::blocking;
-use crate::actor::context::Context;
 use crate::actor::stage::Stage;
 use crate::cell::body::observer;
 use crate::cell::{self, Birth, CellRef, Consumer, Erased, Host, Runnable};
@@ -164,7 +165,10 @@ impl Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("name", &self.name).field("mailbox", &self.mailbox).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("name", &self.name)
+            .field("mailbox", &self.mailbox)
+            .finish_non_exhaustive()
     }
 }
 
@@ -181,15 +185,19 @@ impl Mailbox {
         Self::default()
     }
 
-    /// Takes so many messages; at least 1, at most 2^32 (checked when the actor is started).
+    /// Takes so many messages: at least 1, at most 2^32, and at most 2^20 with [`OnFull::DropOldest`], whose ring is
+    /// allocated at once. Checked when the actor is started.
     pub fn bounded(capacity: usize, on_full: OnFull) -> Self {
         Mailbox { limit: Some((capacity, on_full)) }
     }
 
     fn build(self) -> Result<Option<Arc<Bound>>, StartError> {
         let Some((capacity, on_full)) = self.limit else { return Ok(None) };
+        let most = if on_full == OnFull::DropOldest { 1 << 20 } else { 1 << 32 };
         match NonZeroUsize::new(capacity) {
-            Some(capacity) if capacity.get() as u64 <= 1 << 32 => Ok(Some(Arc::new(Bound::new(capacity, on_full)))),
+            Some(capacity) if capacity.get() as u64 <= most => {
+                Ok(Some(Arc::new(Bound::new(capacity, on_full))))
+            }
             _ => Err(StartError::Capacity(capacity)),
         }
     }
@@ -240,11 +248,8 @@ pub struct ShutdownError {
 
 impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} actors did not stop in time and were killed", self.killed)?;
-        if self.stuck > 0 {
-            write!(f, "; {} are stuck in a handler", self.stuck)?;
-        }
-        Ok(())
+        write!(f, "actors that did not stop in time and were killed: {}; ", self.killed)?;
+        write!(f, "of these, stuck in a handler: {}", self.stuck)
     }
 }
 
@@ -337,12 +342,15 @@ impl Runtime {
     }
 
     /// Stops all actors with [`ExitReason::Shutdown`], waits for them up to `limit`, kills what is left, and ends the
-    /// threads. From the beginning of it, nothing can be started here any more.
+    /// threads. From the beginning of it, nothing can be started here any more. Calling it again does nothing.
+    ///
+    /// Called by an actor of this runtime, it cannot wait for itself: it kills everybody and returns, and the threads
+    /// end by themselves.
     ///
     /// # Errors
     ///
     /// [`ShutdownError`] when some had to be killed. Handlers that do not return keep their thread; it ends with them.
-    pub fn shutdown(self, limit: Duration) -> Result<(), ShutdownError> {
+    pub fn shutdown(&self, limit: Duration) -> Result<(), ShutdownError> {
         self.shared.end(Some(limit))
     }
 }
@@ -463,12 +471,9 @@ pub fn start_then<A: Send + 'static, H: Hooks<A>, T>(
         let judge = StdArc::clone(&shared);
         let tie = Tie::new(consumer.cell(), &shared.root, move |actor| judge.condemn(actor));
         tied = tie.is_some();
-        let stage = Stage { actor, ctx: Context::own(consumer.address().clone()) };
-        let life = turn::live::<A, H>(stage, consumer);
-        async move {
-            let _tie = tie;
-            life.await
-        }
+        let stage = Stage::new(actor, consumer.address());
+        // The tie is the life's: dropped with it, or when it has ended.
+        turn::live::<A, H>(stage, consumer).inspect(move |_| drop(tie))
     });
     let first = Runnable::first(&strong);
     if !tied {

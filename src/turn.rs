@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use futures::FutureExt;
@@ -12,6 +11,7 @@ use crate::cell::Consumer;
 use crate::guard;
 use crate::mailbox::parcel::Parcel;
 use crate::reason::ExitReason;
+use crate::structs::future::SlotFuture;
 
 /// How many messages are handled in one go before others may run.
 const BUDGET: u32 = 64;
@@ -27,9 +27,12 @@ pub trait Hooks<A>: 'static {
 }
 
 /// The life of an actor. A kill does not end it but drops it, wherever it is.
-pub async fn live<A: Send + 'static, H: Hooks<A>>(stage: Stage<A>, consumer: Consumer<Stage<A>>) -> ExitReason {
+pub async fn live<A: Send + 'static, H: Hooks<A>>(
+    stage: Stage<A>,
+    consumer: Consumer<Stage<A>>,
+) -> ExitReason {
     let mut life = Life { stage, consumer, budget: BUDGET };
-    let reason = match catch(|| H::started(&mut life.stage)).await {
+    let reason = match catch(|| SlotFuture::new(H::started(&mut life.stage))).await {
         Err(panic) => {
             life.leave_loop();
             panic
@@ -37,7 +40,7 @@ pub async fn live<A: Send + 'static, H: Hooks<A>>(stage: Stage<A>, consumer: Con
         Ok(()) => {
             let reason = life.handle_messages().await;
             life.leave_loop();
-            match catch(|| H::stopped(&mut life.stage, &reason)).await {
+            match catch(|| SlotFuture::new(H::stopped(&mut life.stage, &reason))).await {
                 Ok(()) => reason,
                 Err(panic) => reason.or_panic(panic),
             }
@@ -120,15 +123,10 @@ impl<A: Send + 'static> Life<A> {
 }
 
 /// Calls the user's code and awaits what it returns; a panic in either becomes a reason.
-fn catch<F: Future>(call: impl FnOnce() -> F) -> impl Future<Output = Result<F::Output, ExitReason>> {
-    let future = guard::catch(call);
-    async move {
-        // What panicked belongs to the dying actor; nobody looks at it again but its own Drop.
-        AssertUnwindSafe(future?).catch_unwind().await.map_err(ExitReason::from_panic)
-    }
-}
-
-#[expect(dead_code, reason = "keeps the compiler's word that a life can be sent")]
-fn assert_send<A: Send + 'static, H: Hooks<A>>(stage: Stage<A>, consumer: Consumer<Stage<A>>) -> Pin<Box<dyn Send>> {
-    Box::pin(live::<A, H>(stage, consumer))
+///
+/// What panicked belongs to the dying actor: nobody looks at it again but its own `Drop`. The future is in a slot, so that
+/// a life is no larger for the hooks it has.
+async fn catch<'a>(call: impl FnOnce() -> SlotFuture<'a, ()>) -> Result<(), ExitReason> {
+    let future = guard::catch(call)?;
+    AssertUnwindSafe(future).catch_unwind().await.map_err(ExitReason::from_panic)
 }

@@ -1,14 +1,22 @@
 //! Driving a future on the calling thread.
 
+use std::cell::Cell;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::thread;
+use crate::sync::{per_thread, thread};
+
+per_thread! {
+    /// The waker of this thread's last wait, for the next one: waiting allocates once per thread. Taken out while in use,
+    /// so that a wait in the middle of another's poll has one of its own. Who still holds a clone of it from an earlier
+    /// wait may wake a later one, which costs a poll.
+    static SPARE: Cell<Option<Arc<Unpark>>> = const { Cell::new(None) };
+}
 
 /// Wakes a thread that waits in [`drive`].
 struct Unpark {
@@ -43,11 +51,24 @@ pub fn block_on_timeout<F: Future>(future: F, limit: Duration) -> Option<F::Outp
 
 fn drive<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
     let mut future = pin!(future);
-    let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
+    // No spare at the first wait, and late in the life of a thread.
+    let spare = SPARE.try_with(Cell::take).ok().flatten();
+    let unpark = spare
+        .unwrap_or_else(|| Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) }));
     let waker = Waker::from(Arc::clone(&unpark));
-    let mut cx = Context::from_waker(&waker);
+    let output = poll_until(future.as_mut(), &unpark, &mut Context::from_waker(&waker), deadline);
+    let _ = SPARE.try_with(|spare| spare.set(Some(unpark)));
+    output
+}
+
+fn poll_until<F: Future>(
+    mut future: Pin<&mut F>,
+    unpark: &Unpark,
+    cx: &mut Context<'_>,
+    deadline: Option<Instant>,
+) -> Option<F::Output> {
     loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Some(output);
         }
         // ORDERING: Acquire pairs with the Release in `wake_by_ref`.

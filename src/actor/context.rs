@@ -211,7 +211,11 @@ impl<A: Send + 'static> Context<A> {
     /// }
     /// assert_eq!(Watcher(Worker.start()).start().wait_exit().wait(), ExitReason::Normal);
     /// ```
-    pub fn monitor_with<M, K>(&self, target: &impl Target, retell: impl FnOnce(Down) -> M + Send + 'static) -> MonitorRef
+    pub fn monitor_with<M, K>(
+        &self,
+        target: &impl Target,
+        retell: impl FnOnce(Down) -> M + Send + 'static,
+    ) -> MonitorRef
     where
         M: SentTo<A, K>,
         K: 'static,

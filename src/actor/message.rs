@@ -4,7 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 
+use futures::FutureExt;
+
 use super::stage::Stage;
+use crate::guard;
 use crate::mailbox::exchange::{Answerer, Respond};
 use crate::mailbox::parcel::Letter;
 use crate::monitor::Down;
@@ -69,9 +72,7 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Told<M
     const COUNTED: bool = true;
 
     fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
-        SlotFuture::new(async move {
-            crate::guard::drop_quietly(self.message.call(stage).await);
-        })
+        SlotFuture::new(self.message.call(stage).map(guard::drop_quietly))
     }
 }
 
@@ -79,11 +80,12 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Respond<Stage<A>> for Told<
     type Question = M;
     type Answer = M::Reply;
 
-    fn respond<'a>(message: M, answerer: Answerer<M, M::Reply>, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
-        SlotFuture::new(async move {
-            let reply = message.call(stage).await;
-            answerer.answer(reply);
-        })
+    fn respond<'a>(
+        message: M,
+        answerer: Answerer<M, M::Reply>,
+        stage: &'a mut Stage<A>,
+    ) -> SlotFuture<'a, ()> {
+        SlotFuture::new(message.call(stage).map(|reply| answerer.answer(reply)))
     }
 }
 
@@ -108,10 +110,8 @@ where
     F: FnOnce(Down) -> M + Send + 'static,
 {
     fn notify<'a>(self, down: Down, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
-        SlotFuture::new(async move {
-            let message = (self.retell)(down);
-            crate::guard::drop_quietly(message.call(stage).await);
-        })
+        let message = (self.retell)(down);
+        SlotFuture::new(message.call(stage).map(guard::drop_quietly))
     }
 }
 
@@ -178,7 +178,9 @@ impl<M> SendError<M> {
 impl<M> fmt::Debug for SendError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SendError::Closed { reason, .. } => f.debug_struct("Closed").field("reason", reason).finish_non_exhaustive(),
+            SendError::Closed { reason, .. } => {
+                f.debug_struct("Closed").field("reason", reason).finish_non_exhaustive()
+            }
             SendError::Full { .. } => f.debug_struct("Full").finish_non_exhaustive(),
         }
     }
@@ -187,7 +189,9 @@ impl<M> fmt::Debug for SendError<M> {
 impl<M> fmt::Display for SendError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SendError::Closed { reason: Some(reason), .. } => write!(f, "not sent: the actor is dead ({reason})"),
+            SendError::Closed { reason: Some(reason), .. } => {
+                write!(f, "not sent: the actor is dead ({reason})")
+            }
             SendError::Closed { reason: None, .. } => f.write_str("not sent: the actor is ending"),
             SendError::Full { .. } => f.write_str("not sent: the mailbox is full"),
         }

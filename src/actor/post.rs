@@ -57,12 +57,14 @@ where
     let (asker, parcel) = exchange::ask::<Stage<A>, Told<M, K>>(message);
     let cell = to.cell().clone();
     // A parcel that is refused or dropped here tells its asker so; the request finds out by itself.
+    if cell.inbox.is_closed() {
+        drop(parcel);
+        return Request::sent(asker, cell);
+    }
     let admission = cell.bound.as_ref().map_or(Admission::Push, |bound| bound.admit());
     match (admission, &cell.bound) {
         (Admission::Push, bound) => {
-            if to.push_parcel(parcel).is_err()
-                && let Some(bound) = bound
-            {
+            if let (Err(_), Some(bound)) = (to.push_parcel(parcel), bound) {
                 bound.free_place();
             }
             Request::sent(asker, cell)

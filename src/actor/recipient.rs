@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::handle::{Target, sealed};
+use super::handle::{ActorHandle, Target, sealed};
 use super::message::{Message, SendError, SentTo};
 use super::post;
 use super::request::Request;
@@ -32,6 +32,7 @@ pub struct Recipient<M: Message> {
 trait Route<M: Message>: Send + Sync {
     fn send(&self, message: M) -> Result<(), SendError<M>>;
     fn request(&self, message: M) -> Request<M>;
+    fn handle(&self) -> ActorHandle;
     fn cell(&self) -> &CellRef;
 }
 
@@ -47,6 +48,10 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Route<M> for To<A, K> {
 
     fn request(&self, message: M) -> Request<M> {
         post::request::<A, M, K>(&self.strong, message)
+    }
+
+    fn handle(&self) -> ActorHandle {
+        ActorHandle::new(self.strong.erased())
     }
 
     fn cell(&self) -> &CellRef {
@@ -74,6 +79,16 @@ impl<M: Message> Recipient<M> {
     /// Asks for a reply; see [`ActorRef::request`](crate::ActorRef::request).
     pub fn request(&self, message: M) -> Request<M> {
         self.route.request(message)
+    }
+
+    /// A handle to the same actor that can stop it and wait for it.
+    pub fn handle(&self) -> ActorHandle {
+        self.route.handle()
+    }
+
+    /// Has the actor not died yet?
+    pub fn is_alive(&self) -> bool {
+        self.cell().reason().is_none()
     }
 
     /// Who it goes to.

@@ -143,7 +143,9 @@ impl<M: Message> Request<M> {
     /// As for `.await`.
     pub fn wait(mut self) -> Result<M::Reply, RequestError> {
         match std::mem::replace(&mut self.limit, Limit::None) {
-            Limit::For(limit) => blocking::block_on_timeout(self, limit).unwrap_or(Err(RequestError::Timeout)),
+            Limit::For(limit) => {
+                blocking::block_on_timeout(self, limit).unwrap_or(Err(RequestError::Timeout))
+            }
             Limit::None => blocking::block_on(self),
             Limit::Until(deadline) => {
                 let left = deadline.saturating_duration_since(Clock::now());

@@ -38,7 +38,9 @@ impl<A: Send + 'static, M: SentTo<A, K>, K: 'static> SendWait<A, M, K> {
 
     fn try_send(&mut self, message: M) -> Poll<Result<(), SendError<M>>> {
         match post::send(&self.to, message) {
-            Err(SendError::Full { message }) if self.to.cell().bound.as_ref().is_some_and(|bound| bound.waits()) => {
+            Err(SendError::Full { message })
+                if self.to.cell().bound.as_ref().is_some_and(|bound| bound.waits()) =>
+            {
                 self.message = Some(message);
                 Poll::Pending
             }
@@ -76,6 +78,9 @@ impl<A, M, K> Unpin for SendWait<A, M, K> {}
 
 impl<A, M, K> fmt::Debug for SendWait<A, M, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendWait").field("to", &self.to.cell().id).field("sent", &self.message.is_none()).finish()
+        f.debug_struct("SendWait")
+            .field("to", &self.to.cell().id)
+            .field("sent", &self.message.is_none())
+            .finish()
     }
 }

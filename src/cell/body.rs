@@ -1,5 +1,6 @@
 //! The body of a cell: the actor's life, and running it.
 
+use std::alloc::Layout;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -12,7 +13,8 @@ use super::{Address, Birth, Cell, CellRef, Consumer, Erased, Strong};
 use crate::clock::Clock;
 use crate::guard;
 use crate::reason::ExitReason;
-use crate::sync::{self, UnsafeCell};
+use crate::structs::pool;
+use crate::sync::UnsafeCell;
 
 /// What a cell can be asked to do, made for the type of its body.
 pub(super) struct Vtable {
@@ -104,28 +106,35 @@ where
     H: Host,
 {
     let vtable = const { &vtable::<F, H>() };
-    let block = sync::new_block(CellOf::<F, H> {
-        cell: Cell::new(vtable, birth, true),
-        host,
-        body: UnsafeCell::new(Body::Gone),
-    });
+    let block = new_block::<F, H>(Cell::new(vtable, birth, true), host);
     let address = Address { cell: CellRef(block.cast()), stage: PhantomData };
     let strong = Strong::revive(&address);
-    let body = life(Consumer { address });
-    // SAFETY: the cell is not shared with any thread that could run it: its first `Runnable` is not made yet.
-    unsafe { block.as_ref() }.body.with_mut(|slot| unsafe { *slot = Body::Alive(body) });
+    // SAFETY: the cell is not shared with any thread that could run it: its first `Runnable` is not made yet. What is
+    // written over is `Gone`, which has nothing to drop.
+    unsafe { block.as_ref() }
+        .body
+        .with_mut(|slot| unsafe { slot.write(Body::Alive(life(Consumer { address }))) });
     strong
+}
+
+/// The block of a cell whose body is `Gone`. Written field by field: most of it is room for a life that is not there.
+fn new_block<F, H: Host>(cell: Cell, host: H) -> NonNull<CellOf<F, H>> {
+    let block = pool::alloc(Layout::new::<CellOf<F, H>>()).cast::<CellOf<F, H>>();
+    let this = block.as_ptr();
+    // SAFETY: the block is fresh, ours, and made for a `CellOf<F, H>`, of which these are all fields.
+    unsafe {
+        (&raw mut (*this).cell).write(cell);
+        (&raw mut (*this).host).write(host);
+        (&raw mut (*this).body).write(UnsafeCell::new(Body::Gone));
+    }
+    block
 }
 
 /// A cell without a body, for plain code that takes the messages itself. Never queued.
 pub fn observer<S: 'static, H: Host>(host: H) -> Consumer<S> {
     type NoLife = std::future::Pending<ExitReason>;
     let vtable = const { &vtable::<NoLife, H>() };
-    let block = sync::new_block(CellOf::<NoLife, H> {
-        cell: Cell::new(vtable, Birth::default(), false),
-        host,
-        body: UnsafeCell::new(Body::Gone),
-    });
+    let block = new_block::<NoLife, H>(Cell::new(vtable, Birth::default(), false), host);
     Consumer { address: Address { cell: CellRef(block.cast()), stage: PhantomData } }
 }
 
@@ -275,10 +284,23 @@ fn poll<F: Future<Output = ExitReason>>(cell: &CellRef, life: Pin<&mut F>) -> Po
 
 unsafe fn free<F, H: Host>(cell: NonNull<Cell>) {
     let block = cell.cast::<CellOf<F, H>>();
-    // SAFETY: the last reference is gone; the block came from `new_block` with this very type.
-    let this = unsafe { sync::take_block(block) };
-    this.cell.tracked.end();
-    guard::drop_quietly(this);
+    // SAFETY: the last reference is gone, so the block is ours alone; it came from `new_block` with this very type. It is
+    // given back also when a drop panics.
+    unsafe {
+        block.as_ref().cell.tracked.end();
+        guard::drop_quietly(Emptied(block));
+        pool::free(block.cast(), Layout::new::<CellOf<F, H>>());
+    }
+}
+
+/// Drops what is in a block when it is dropped.
+struct Emptied<T>(NonNull<T>);
+
+impl<T> Drop for Emptied<T> {
+    fn drop(&mut self) {
+        // SAFETY: who makes an `Emptied` owns the value, and does not use it again.
+        unsafe { self.0.drop_in_place() };
+    }
 }
 
 /// A waker that owns no reference of its own yet.
@@ -288,7 +310,8 @@ fn waker(cell: NonNull<Cell>) -> Waker {
 }
 
 fn raw_waker(cell: NonNull<Cell>) -> RawWaker {
-    static VTABLE: RawWakerVTable = RawWakerVTable::new(clone_waker, wake_waker, wake_waker_by_ref, drop_waker);
+    static VTABLE: RawWakerVTable =
+        RawWakerVTable::new(clone_waker, wake_waker, wake_waker_by_ref, drop_waker);
     RawWaker::new(cell.as_ptr().cast_const().cast(), &VTABLE)
 }
 

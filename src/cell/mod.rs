@@ -296,7 +296,10 @@ impl Drop for Undelivered {
 impl<S: 'static> Strong<S> {
     /// Puts a message aside that cannot be queued yet.
     pub fn hold(&self, parcel: Parcel<S>) -> Undelivered {
-        Undelivered { to: self.erased(), node: ManuallyDrop::new(Discard(parcel.into_raw(), Unopened::Dying)) }
+        Undelivered {
+            to: self.erased(),
+            node: ManuallyDrop::new(Discard(parcel.into_raw(), Unopened::Dying)),
+        }
     }
 }
 
@@ -406,10 +409,9 @@ impl<S: 'static> Consumer<S> {
     pub fn pop(&mut self) -> Option<Parcel<S>> {
         // SAFETY: we are the consumer; what comes out was made for S.
         let parcel = unsafe { Parcel::<S>::from_raw(self.cell().inbox.pop()?) };
-        if let Some(bound) = &self.cell().bound
-            && parcel.is_counted()
-        {
-            bound.free_place();
+        match &self.cell().bound {
+            Some(bound) if parcel.is_counted() => bound.free_place(),
+            _ => {}
         }
         Some(parcel)
     }

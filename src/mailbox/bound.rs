@@ -272,11 +272,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(waiter) = self.waiter.take()
-            && !waiter.settle(GONE)
-            // ORDERING: Acquire pairs with the Release in `settle`.
-            && waiter.word.load(Ordering::Acquire) == GRANTED
-        {
+        let Some(waiter) = self.waiter.take() else { return };
+        // ORDERING: Acquire pairs with the Release in `settle`.
+        if !waiter.settle(GONE) && waiter.word.load(Ordering::Acquire) == GRANTED {
             self.bound.free_place();
         }
     }

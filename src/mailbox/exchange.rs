@@ -29,8 +29,9 @@ use crate::clock::Clock;
 use crate::guard::{self, WakeOnDrop};
 use crate::structs::alarm::{Alarm, AlarmRef, AlarmVtable};
 use crate::structs::future::SlotFuture;
+use crate::structs::pool;
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
-use crate::sync::{self, AtomicWaker, Tracked, UnsafeCell};
+use crate::sync::{AtomicWaker, Tracked, UnsafeCell};
 
 const ANSWERED: usize = 1;
 const ABANDONED: usize = 2;
@@ -98,7 +99,7 @@ pub fn ask<S: 'static, T: Respond<S>>(question: T::Question) -> (Asker<T::Questi
     let vtable = const {
         &NodeVtable { open: open::<S, T>, discard: discard::<T::Question, T::Answer>, counted: true }
     };
-    let exchange = sync::new_block(Exchange::<T::Question, T::Answer> {
+    let exchange = pool::new_block(Exchange::<T::Question, T::Answer> {
         node: Node::new(vtable),
         alarm: UnsafeCell::new(MaybeUninit::uninit()),
         word: AtomicUsize::new(2 * ONE),
@@ -147,7 +148,7 @@ unsafe fn release<Q, R>(exchange: NonNull<Exchange<Q, R>>) {
         // SAFETY: nobody else has a count. Question and answer are gone by rules 1 and 2 (both are MaybeUninit).
         unsafe {
             exchange.as_ref().tracked.end();
-            drop(sync::take_block(exchange));
+            drop(pool::take_block(exchange));
         }
     }
 }
@@ -219,7 +220,9 @@ impl<Q, R> Drop for Asker<Q, R> {
         let before = self.exchange().word.fetch_or(LEFT, Ordering::AcqRel);
         if before & ANSWERED != 0 && before & LEFT == 0 {
             // SAFETY: initialised, ours (rule 2), and not moved out: `try_take` would have set LEFT.
-            guard::drop_quietly(self.exchange().answer.with(|answer| unsafe { (*answer).assume_init_read() }));
+            guard::drop_quietly(
+                self.exchange().answer.with(|answer| unsafe { (*answer).assume_init_read() }),
+            );
         }
         drop(self.exchange().waker.take());
         // SAFETY: this side's count, given up once.
@@ -267,7 +270,10 @@ impl<Q, R> Drop for Answerer<Q, R> {
 /// # Safety
 ///
 /// See [`NodeVtable::open`].
-unsafe fn open<S: 'static, T: Respond<S>>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static, ()> {
+unsafe fn open<S: 'static, T: Respond<S>>(
+    node: NonNull<Node>,
+    stage: NonNull<()>,
+) -> SlotFuture<'static, ()> {
     let answerer = Answerer { exchange: node.cast::<Exchange<T::Question, T::Answer>>() };
     // SAFETY: the block is an exchange of T's types (it carries this very function); the question is moved out once (rule 1);
     // the stage is an S, borrowed for as long as the future lives.
@@ -283,7 +289,8 @@ unsafe fn open<S: 'static, T: Respond<S>>(node: NonNull<Node>, stage: NonNull<()
 unsafe fn discard<Q, R>(node: NonNull<Node>, why: Unopened) {
     let answerer = Answerer { exchange: node.cast::<Exchange<Q, R>>() };
     // SAFETY: the block is an exchange of Q and R (it carries this very function); the question is moved out once.
-    let question = unsafe { answerer.exchange.as_ref().question.with(|question| (*question).assume_init_read()) };
+    let question =
+        unsafe { answerer.exchange.as_ref().question.with(|question| (*question).assume_init_read()) };
     match why {
         Unopened::Dying => drop(answerer), // the asker first: the question's Drop may panic
         Unopened::Displaced => answerer.abandon(ABANDONED | DISPLACED),

@@ -130,7 +130,8 @@ impl Inbox {
     pub unsafe fn park(&self) -> bool {
         // ORDERING: Release pairs with the Acquire of the push that replaces PARKED. Relaxed on failure: the message
         // is acquired by `pop`.
-        let word = self.word.compare_exchange(ptr::null_mut(), parked(), Ordering::Release, Ordering::Relaxed);
+        let word =
+            self.word.compare_exchange(ptr::null_mut(), parked(), Ordering::Release, Ordering::Relaxed);
         match word {
             Ok(_) => true,
             Err(word) => word == parked(),

@@ -6,7 +6,8 @@ use std::ptr::NonNull;
 
 use super::node::{Discard, Node, NodeVtable, Unopened};
 use crate::structs::future::SlotFuture;
-use crate::sync::{self, Tracked};
+use crate::structs::pool;
+use crate::sync::Tracked;
 
 /// What can be put into a mailbox whose consumer has a stage `S`: the message together with what is to be done.
 pub trait Letter<S>: Send + Sized + 'static {
@@ -38,8 +39,10 @@ unsafe impl<S> Send for Parcel<S> {}
 impl<S: 'static> Parcel<S> {
     /// Puts a letter into a block: the one allocation of a message.
     pub fn seal<L: Letter<S>>(letter: L) -> Sealed<S, L> {
-        let envelope = sync::new_block(Envelope {
-            node: Node::new(const { &NodeVtable { open: open::<S, L>, discard: discard::<L>, counted: L::COUNTED } }),
+        let envelope = pool::new_block(Envelope {
+            node: Node::new(
+                const { &NodeVtable { open: open::<S, L>, discard: discard::<L>, counted: L::COUNTED } },
+            ),
             letter: ManuallyDrop::new(letter),
             tracked: Tracked::new(),
         });
@@ -124,7 +127,7 @@ unsafe fn unseal<L>(node: NonNull<Node>) -> L {
     let envelope: NonNull<Envelope<L>> = node.cast();
     // SAFETY: by the contract. The letter is moved out once, and the block is freed without dropping it again.
     unsafe {
-        let envelope = sync::take_block(envelope);
+        let envelope = pool::take_block(envelope);
         envelope.tracked.end();
         ManuallyDrop::into_inner(envelope.letter)
     }

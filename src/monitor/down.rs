@@ -26,7 +26,6 @@ pub struct Down {
 /// What [`Context::demonitor`](crate::Context::demonitor) did. After any of the three, no handling of that [`Down`]
 /// begins.
 #[derive(Clone, Debug)]
-#[must_use = "a flushed Down is told nowhere else"]
 pub enum Demonitor {
     /// The monitor is gone; no `Down` was sent.
     Cancelled,

@@ -207,7 +207,7 @@ impl<T: Task> Scheduler<T> {
 
     /// Queues a task behind those that wait: in the queue of the calling worker, or from elsewhere in
     /// the injector.
-    #[inline]
+    #[cfg(test)]
     pub fn schedule_back(&self, task: T) {
         if let Err(task) = Local::with(self, task, Local::put_back) {
             self.inject(task);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use super::{Config, Scheduler, Task};
 
@@ -111,16 +112,30 @@ fn runs_all_from_within() {
     }
 }
 
+/// Until all workers sleep.
+fn until_idle(scheduler: &Jobs) {
+    let asleep = format!("sleeping: {}, searching: 0", scheduler.remotes.len());
+    let end = Instant::now() + LIMIT;
+    while !format!("{:?}", scheduler.idle).contains(&asleep) {
+        assert!(Instant::now() < end, "{:?} never becomes {asleep}", scheduler.idle);
+        thread::yield_now();
+    }
+}
+
 /// One task at a time, with the workers falling asleep in between: a lost wake-up hangs.
 #[test]
 fn no_wake_up_is_lost() {
     for workers in [1, 2, 3] {
         let (scheduler, (sender, receiver)) = (start(workers), channel());
-        for round in 0..5_000_u32 {
+        for round in 0..2_000_u32 {
             let sender = sender.clone();
             scheduler.schedule(Job::once(move || sender.send(round).unwrap()));
             assert_eq!(get(&receiver), round);
-            (0..round % 700).for_each(|_| core::hint::spin_loop());
+            if round % 20 == 0 {
+                until_idle(&scheduler);
+            } else {
+                (0..round % 700).for_each(|_| core::hint::spin_loop());
+            }
         }
         end(&scheduler);
     }
@@ -159,14 +174,14 @@ fn a_chain_stays_on_one_worker() {
         here().schedule(Job::once(move || hop(left - 1, path, done)));
     }
     let (scheduler, (sender, receiver)) = (start(4), channel());
-    scheduler.schedule(Job::once(move || hop(100_000, Vec::new(), sender)));
+    scheduler.schedule(Job::once(move || hop(4_000_000, Vec::new(), sender)));
     let moves = get(&receiver).len();
     // A few: the system may hold a worker up for two periods in the middle of a hop.
-    assert!(moves <= 5, "moved {moves} times");
+    assert!(moves <= 10, "moved {moves} times");
     end(&scheduler);
 }
 
-/// The watchdog's duty: the slot of a worker whose handler never ends is emptied by others.
+/// The slot of a worker whose handler never ends is emptied by the watchdog, its queue by any thief.
 #[test]
 fn a_stuck_worker_starves_nobody() {
     for workers in [2, 3, 4] {
@@ -175,7 +190,12 @@ fn a_stuck_worker_starves_nobody() {
             let (freed, stuck) = channel();
             let sender = sender.clone();
             scheduler.schedule(Job::once(move || {
-                here().schedule(Job::once(move || freed.send(()).unwrap()));
+                let job = Job::once(move || freed.send(()).unwrap());
+                if round % 2 == 0 {
+                    here().schedule(job)
+                } else {
+                    here().schedule_back(job)
+                }
                 get(&stuck);
                 sender.send(round).unwrap();
             }));

@@ -29,6 +29,7 @@ use std::ptr::{self, NonNull};
 
 use crate::reclaim::{Guard, pin};
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::{Tracked, limit};
 
 const BUSY: usize = 1;
 const EXITED: usize = 2;
@@ -42,6 +43,7 @@ const CLOSED: usize = 1;
 /// What an entry must embed to stand in a list.
 pub struct Link {
     next: AtomicPtr<Link>,
+    tracked: Tracked,
 }
 
 impl Default for Link {
@@ -53,7 +55,12 @@ impl Default for Link {
 impl Link {
     /// The link of an entry that is in no list.
     pub fn new() -> Self {
-        Link { next: AtomicPtr::new(ptr::null_mut()) }
+        Link { next: AtomicPtr::new(ptr::null_mut()), tracked: Tracked::new() }
+    }
+
+    /// The block it is embedded in is about to be freed; no walk may be on it any more.
+    pub fn end(&self) {
+        self.tracked.end();
     }
 }
 
@@ -168,7 +175,7 @@ impl List {
 
     fn is_due(&self, stale: usize) -> bool {
         // ORDERING: Relaxed: a threshold, any recent value will do.
-        stale > SWEEP_AT_LEAST.max(self.live.load(Ordering::Relaxed))
+        stale > limit(SWEEP_AT_LEAST.max(self.live.load(Ordering::Relaxed)), 0)
     }
 
     fn sweep<E: Listed>(&self, guard: &Guard, taken: impl FnMut(NonNull<E>)) {
@@ -183,7 +190,12 @@ impl List {
         self.sweep_while(guard, |stale| stale > 0, taken);
     }
 
-    fn sweep_while<E: Listed>(&self, _guard: &Guard, due: impl Fn(usize) -> bool, mut taken: impl FnMut(NonNull<E>)) {
+    fn sweep_while<E: Listed>(
+        &self,
+        _guard: &Guard,
+        due: impl Fn(usize) -> bool,
+        mut taken: impl FnMut(NonNull<E>),
+    ) {
         // ORDERING: Acquire, here and below: pairs with the Release in `note_stale`.
         let mut seen = self.stale.load(Ordering::Acquire);
         while due(seen) && self.try_begin_sweep() {
@@ -354,7 +366,9 @@ impl List {
 /// `link` is a live link, not null and not `CLOSED`.
 unsafe fn next_of(link: *mut Link) -> *mut Link {
     // SAFETY: by the contract. ORDERING: Acquire pairs with the Release by which a sweeper rewrites links.
-    unsafe { &*link }.next.load(Ordering::Acquire)
+    let link = unsafe { &*link };
+    link.tracked.touch();
+    link.next.load(Ordering::Acquire)
 }
 
 /// The closer's walk over the list; see [`List::close`].

@@ -27,6 +27,7 @@ use std::ptr::{self, NonNull};
 
 use crate::reclaim::Guard;
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::{Tracked, limit};
 
 /// The owner of this link is removed (entry), or the map is closed (sentinel).
 const MARK: usize = 1;
@@ -40,7 +41,7 @@ const END: usize = 8;
 const SUPERSEDED: usize = 1 << (usize::BITS - 1);
 
 /// Entries per bucket above which the number of buckets doubles.
-const LOAD: usize = 4;
+const LOAD: usize = limit(4, 1);
 const MAX_LOG2: usize = 24;
 /// Segment `k` holds the sentinels of the buckets from 4^k up to 4^(k+1).
 const SEGMENTS: usize = MAX_LOG2 / 2;
@@ -49,12 +50,13 @@ const SEGMENTS: usize = MAX_LOG2 / 2;
 pub struct Hook {
     next: AtomicPtr<Hook>,
     order: u64,
+    tracked: Tracked,
 }
 
 impl Hook {
     /// A hook for an entry with this hash. Hashes are below 2^62 and no two entries of one map may share one.
     pub fn new(hash: u64) -> Self {
-        Hook { next: AtomicPtr::new(ptr::null_mut()), order: entry_order(hash) }
+        Self::with_order(entry_order(hash))
     }
 
     /// The hash that was given to [`new`](Self::new).
@@ -64,7 +66,16 @@ impl Hook {
 
     fn sentinel(bucket: usize) -> Self {
         // Bit-reversed, so that the buckets of a doubled table split those of the old one; even, so before entries.
-        Hook { next: AtomicPtr::new(ptr::null_mut()), order: (bucket as u64).reverse_bits() }
+        Self::with_order((bucket as u64).reverse_bits())
+    }
+
+    fn with_order(order: u64) -> Self {
+        Hook { next: AtomicPtr::new(ptr::null_mut()), order, tracked: Tracked::new() }
+    }
+
+    /// The block it is embedded in is about to be freed; no walk may be on it any more.
+    pub fn end(&self) {
+        self.tracked.end();
     }
 
     fn is_entry(&self) -> bool {
@@ -95,6 +106,7 @@ pub struct Map {
     count: AtomicUsize,
     log2: AtomicUsize,
     segments: AtomicPtr<Segments>,
+    tracked: Tracked,
 }
 
 type Segments = [AtomicPtr<Segment>; SEGMENTS];
@@ -139,6 +151,7 @@ impl Map {
             count: AtomicUsize::new(0),
             log2: AtomicUsize::new(0),
             segments: AtomicPtr::new(ptr::null_mut()),
+            tracked: Tracked::new(),
         }
     }
 
@@ -162,6 +175,7 @@ impl Map {
     ///   pinned at that time are gone.
     /// - No entry of the same hash is or was in this map.
     pub unsafe fn insert(&self, entry: NonNull<Hook>, guard: &Guard) -> Insert {
+        self.tracked.touch();
         // ORDERING: AcqRel: the raise is before the insertion for whoever reads zero in `close_if_empty` (rule 6).
         let count = self.count.fetch_add(1, Ordering::AcqRel);
         if count & SUPERSEDED != 0 {
@@ -179,7 +193,8 @@ impl Map {
             hook.next.store(place.at, Ordering::Relaxed);
             // ORDERING: Release publishes the entry and its link to the Acquire loads of `find`; on failure nothing
             // is read.
-            let linked = place.before.compare_exchange(place.at, entry.as_ptr(), Ordering::Release, Ordering::Relaxed);
+            let linked =
+                place.before.compare_exchange(place.at, entry.as_ptr(), Ordering::Release, Ordering::Relaxed);
             if linked.is_ok() {
                 return Insert::Inserted;
             }
@@ -194,6 +209,7 @@ impl Map {
             let entry = NonNull::new(place.at).filter(|_| place.at != end())?;
             // SAFETY: reached under the guard, hence not reclaimed.
             let hook = unsafe { entry.as_ref() };
+            hook.tracked.touch();
             if hook.order != order {
                 return None;
             }
@@ -230,6 +246,7 @@ impl Map {
         while let Some(entry) = NonNull::new(bare(link)).filter(|at| at.as_ptr() != end()) {
             // SAFETY: reached under the guard, hence not reclaimed.
             let hook = unsafe { entry.as_ref() };
+            hook.tracked.touch();
             // ORDERING: as above.
             link = hook.next.load(Ordering::Acquire);
             if hook.is_entry() && !tagged(link, MARK) {
@@ -247,6 +264,7 @@ impl Map {
         while at.as_ptr() != end() {
             // SAFETY: the root is ours; everything behind it is reached under the guard.
             let hook = unsafe { at.as_ref() };
+            hook.tracked.touch();
             // ORDERING: Relaxed: only the expected value of the exchange below.
             let mut link = hook.next.load(Ordering::Relaxed);
             // ORDERING: AcqRel: Acquire pairs with the Release of `insert`, so that the rest of the chain is visible;
@@ -277,6 +295,7 @@ impl Map {
     }
 
     fn lower(&self) {
+        self.tracked.touch();
         // ORDERING: Release: what was done to the list is before the lower count, see `close_if_empty`.
         self.count.fetch_sub(1, Ordering::Release);
     }
@@ -285,6 +304,7 @@ impl Map {
     /// `None` when the map is closed.
     fn find<'a>(&'a self, order: u64, guard: &'a Guard) -> Option<Place<'a>> {
         'again: loop {
+            self.tracked.touch();
             // ORDERING: Acquire, here and for every link below: pairs with the Release by which it was written.
             if tagged(self.root.next.load(Ordering::Acquire), MARK) {
                 return None; // rule 5
@@ -303,6 +323,7 @@ impl Map {
                 // SAFETY: reached under the guard through an unmarked link: it was in the list after the guard was
                 // pinned, hence it is not reclaimed. Sentinels live as long as the map.
                 let hook = unsafe { &*at };
+                hook.tracked.touch();
                 // ORDERING: as above.
                 let next = hook.next.load(Ordering::Acquire);
                 if tagged(next, MARK) {
@@ -376,7 +397,8 @@ impl Map {
     fn slot(&self, bucket: usize) -> &Hook {
         let index = bucket.ilog2() as usize / 2;
         let first = 1usize << (2 * index);
-        let segments = get_or_make(&self.segments, || std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())));
+        let segments =
+            get_or_make(&self.segments, || std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())));
         let segment = get_or_make(&segments[index], || Segment {
             sentinels: (first..4 * first).map(Hook::sentinel).collect(),
         });
@@ -396,6 +418,8 @@ impl Map {
 
 impl Drop for Map {
     fn drop(&mut self) {
+        self.tracked.end();
+        self.root.end();
         // ORDERING: Relaxed, both: `&mut self` means that every other access happened before.
         let segments = self.segments.load(Ordering::Relaxed);
         if segments.is_null() {
@@ -412,6 +436,12 @@ impl Drop for Map {
                 }
             }
         }
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        self.sentinels.iter().for_each(Hook::end);
     }
 }
 
@@ -460,5 +490,4 @@ fn get_or_make<T>(slot: &AtomicPtr<T>, make: impl FnOnce() -> T) -> &T {
 }
 
 #[cfg(all(test, not(dw_loom)))]
-#[path = "map_tests.rs"]
 mod tests;

@@ -3,11 +3,13 @@
 use std::ptr::{self, NonNull};
 
 use super::map::{Hook, Insert, Map};
+use super::pool::{new_block, take_block};
 use crate::reclaim::{Guard, pin};
 use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::limit;
 
 /// A map with more buckets than this is given back when it has become empty.
-const KEEP_BUCKETS: usize = 8;
+const KEEP_BUCKETS: usize = limit(8, 1);
 
 /// The word: null (no map), a map, or `CLOSED` for good.
 ///
@@ -54,13 +56,13 @@ impl MapSlot {
         // ORDERING: as in `map`.
         let mut map = self.word.load(Ordering::Acquire);
         if map.is_null() {
-            let made = Box::into_raw(Box::new(Map::new()));
+            let made = new_block(Map::new()).as_ptr();
             // ORDERING: Release publishes the new map; Acquire on failure as in `map`.
             match self.word.compare_exchange(map, made, Ordering::Release, Ordering::Acquire) {
                 Ok(_) => map = made,
                 Err(now) => {
                     // SAFETY: made above and never shared.
-                    drop(unsafe { Box::from_raw(made) });
+                    unsafe { free(made) };
                     map = now;
                 }
             }
@@ -143,16 +145,24 @@ impl MapSlot {
 
 /// # Safety
 ///
-/// `map` was taken out of its slot by the caller, and came from `Box::into_raw`.
+/// `map` was taken out of its slot by the caller, and came from `new_block`.
 unsafe fn retire(map: *mut Map, guard: &Guard) {
     let map = SendMap(map);
-    // SAFETY: no new guard can find the map; the box is freed once.
+    // SAFETY: no new guard can find the map; the block is freed once.
     unsafe {
         guard.defer(move || {
             let SendMap(map) = { map };
-            drop(Box::from_raw(map));
+            free(map);
         });
     }
+}
+
+/// # Safety
+///
+/// `map` came from `new_block`, and nobody else has it or will have it.
+unsafe fn free(map: *mut Map) {
+    // SAFETY: by the contract; what comes from `new_block` is not null.
+    drop(unsafe { take_block(NonNull::new_unchecked(map)) });
 }
 
 struct SendMap(*mut Map);
@@ -164,8 +174,8 @@ impl Drop for MapSlot {
         // ORDERING: Relaxed: `&mut self` means that every other access happened before.
         let map = self.word.load(Ordering::Relaxed);
         if !map.is_null() && map != closed() {
-            // SAFETY: nobody else can reach the slot any more, and the map came from `Box::into_raw`.
-            drop(unsafe { Box::from_raw(map) });
+            // SAFETY: nobody else can reach the slot any more, and the map came from `new_block`.
+            unsafe { free(map) };
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Blocks for messages, entries, cells and futures, kept in free lists of the thread.
 //!
 //! A block is asked for and given back by its `Layout`. Sizes up to 1,024 bytes with an alignment
-//! of at most 16 are rounded up to one of 16 classes; each thread keeps one list of free blocks
+//! of at most 16 are rounded up to one of 24 classes; each thread keeps one list of free blocks
 //! per class, so that a pair of [`alloc`] and [`free`] costs a few plain loads and stores: no
 //! atomics, no lock. Everything else goes straight to the allocator.
 //!
@@ -17,7 +17,7 @@
 //!    `room` is 0 and the head is null, so that both paths lead to the allocator.
 //! 4. Nothing of the user's runs in here: no destructor, no callback.
 //!
-//! A model build bypasses the lists, so that each block is a fresh one to the checker.
+//! A model build bypasses the lists, and so does Miri, so that each block is a fresh one to the checker.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -36,7 +36,7 @@ pub const ALIGN: usize = 16;
 /// does for `Box`.
 #[inline]
 pub fn alloc(layout: Layout) -> NonNull<u8> {
-    #[cfg(not(dw_loom))]
+    #[cfg(not(any(dw_loom, miri)))]
     if let Some(block) = lists::take(layout) {
         return block;
     }
@@ -51,13 +51,39 @@ pub fn alloc(layout: Layout) -> NonNull<u8> {
 /// - it has not been freed yet, and nobody touches its bytes from now on.
 #[inline]
 pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
-    #[cfg(not(dw_loom))]
+    #[cfg(not(any(dw_loom, miri)))]
     // SAFETY: the caller's promise, handed on unchanged.
     if unsafe { lists::keep(block, layout) } {
         return;
     }
     // SAFETY: `alloc` rounded the equal layout to the same block layout; no list took the block.
     unsafe { sync::free_block(block, block_layout(layout)) };
+}
+
+/// Puts a value into a block of its own.
+#[inline]
+pub fn new_block<T>(value: T) -> NonNull<T> {
+    let block = alloc(Layout::new::<T>()).cast::<T>();
+    // SAFETY: the block is fresh, ours, and made for a T.
+    unsafe { block.write(value) };
+    block
+}
+
+/// Takes the value out of its block and gives the block back.
+///
+/// # Safety
+///
+/// - `block` came from [`new_block`] with this type, on whatever thread, and holds a value;
+/// - it was not taken before, and nobody reads it any more.
+#[inline]
+pub unsafe fn take_block<T>(block: NonNull<T>) -> T {
+    // SAFETY: it holds a value that nobody else takes, by the caller's promise; it was made with this layout, and this
+    // is its last use.
+    unsafe {
+        let value = block.read();
+        free(block.cast(), Layout::new::<T>());
+        value
+    }
 }
 
 #[cold]
@@ -77,22 +103,30 @@ fn block_layout(layout: Layout) -> Layout {
     }
 }
 
-const CLASSES: usize = 16;
+const CLASSES: usize = 24;
 
-/// Steps of 32 up to 256, of 64 up to 512, of 128 up to 1,024.
-const SIZES: [usize; CLASSES] =
-    [32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024];
+/// Steps of 16 up to 248, of 64 up to 504, of 128 up to 1,016. Each is 8 less than a multiple of 16: the word in front
+/// of a block, which most allocators add, then costs nothing.
+const SIZES: [usize; CLASSES] = [
+    24, 40, 56, 72, 88, 104, 120, 136, 152, 168, 184, 200, 216, 232, 248, 312, 376, 440, 504, 632, 760, 888,
+    1016, LARGEST,
+];
 
-/// The class of a size, by the number of 32-byte units it needs.
-const CLASS_BY_UNITS: [u8; LARGEST / 32 + 1] = {
-    let mut map = [0; LARGEST / 32 + 1];
-    let (mut units, mut class) = (0, 0);
-    while units < map.len() {
-        if units * 32 > SIZES[class as usize] {
+/// A size needs so many units of 16 bytes, 8 of which are that word.
+const fn units(size: usize) -> usize {
+    (size + 7) / 16
+}
+
+/// The class of a size, by its units.
+const CLASS_BY_UNITS: [u8; units(LARGEST) + 1] = {
+    let mut map = [0; units(LARGEST) + 1];
+    let (mut at, mut class) = (0, 0);
+    while at < map.len() {
+        if at > units(SIZES[class as usize]) {
             class += 1;
         }
-        map[units] = class;
-        units += 1;
+        map[at] = class;
+        at += 1;
     }
     map
 };
@@ -102,10 +136,10 @@ const fn class_of(layout: Layout) -> Option<usize> {
     if layout.size() > LARGEST || layout.align() > ALIGN {
         return None;
     }
-    Some(CLASS_BY_UNITS[layout.size().div_ceil(32)] as usize)
+    Some(CLASS_BY_UNITS[units(layout.size())] as usize)
 }
 
-#[cfg(not(dw_loom))]
+#[cfg(not(any(dw_loom, miri)))]
 mod lists {
     use core::alloc::Layout;
     use core::cell::Cell;
@@ -152,7 +186,7 @@ mod lists {
             if list.room.get() == 0 && !(list.head.get().is_null() && open(lists)) {
                 return false;
             }
-            // SAFETY: the block is ours by the caller's promise and at least 32 bytes long.
+            // SAFETY: the block is ours by the caller's promise and at least 24 bytes long.
             unsafe { list.push(block) };
             true
         })
@@ -162,7 +196,7 @@ mod lists {
         #[inline]
         fn pop(&self) -> Option<NonNull<u8>> {
             let block = NonNull::new(self.head.get())?;
-            // SAFETY: a block in the list is free memory of at least 32 bytes at alignment 16
+            // SAFETY: a block in the list is free memory of at least 24 bytes at alignment 16
             // whose first word `push` wrote; lists belong to one thread.
             self.head.set(unsafe { block.cast::<*mut u8>().read() });
             self.room.set(self.room.get() + 1);
@@ -214,12 +248,17 @@ mod lists {
         }
     }
 
+    /// Counts the blocks in the list for `layout`.
     #[cfg(test)]
     pub(super) fn kept(layout: Layout) -> usize {
         let Some(class) = class_of(layout) else { return 0 };
-        LISTS.with(|lists| if OPEN.get() { KEPT / SIZES[class] - lists[class].room.get() } else { 0 })
+        let next = |block: &NonNull<u8>| {
+            // SAFETY: as in `pop`.
+            NonNull::new(unsafe { block.cast::<*mut u8>().read() })
+        };
+        LISTS.with(|lists| core::iter::successors(NonNull::new(lists[class].head.get()), next).count())
     }
 }
 
-#[cfg(all(test, not(dw_loom)))]
+#[cfg(all(test, not(any(dw_loom, miri))))]
 mod tests;

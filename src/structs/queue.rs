@@ -70,15 +70,6 @@ impl<T> Ring<T> {
         Self(ArrayQueue::new(capacity))
     }
 
-    /// Puts `value` at the back.
-    ///
-    /// # Errors
-    ///
-    /// Gives `value` back if the ring is full.
-    pub fn push(&self, value: T) -> Result<(), T> {
-        self.0.push(value)
-    }
-
     /// Puts `value` at the back; if the ring is full, takes the value at the front out first and
     /// returns it.
     pub fn force_push(&self, value: T) -> Option<T> {
@@ -93,11 +84,6 @@ impl<T> Ring<T> {
     /// Counts what was in the ring at some moment during the call.
     pub fn len(&self) -> usize {
         self.0.len()
-    }
-
-    /// Tells whether nothing was in the ring at some moment during the call.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The number of values the ring has room for.
@@ -180,16 +166,6 @@ mod model {
             Self { queue: SegQueue::new(), capacity }
         }
 
-        pub(super) fn push(&self, value: T) -> Result<(), T> {
-            self.queue.touch();
-            let mut list = self.queue.list();
-            if list.len() == self.capacity {
-                return Err(value);
-            }
-            list.push_back(value);
-            Ok(())
-        }
-
         pub(super) fn force_push(&self, value: T) -> Option<T> {
             self.queue.touch();
             let displaced = {
@@ -210,10 +186,6 @@ mod model {
 
         pub(super) fn len(&self) -> usize {
             self.queue.len()
-        }
-
-        pub(super) fn is_empty(&self) -> bool {
-            self.queue.is_empty()
         }
 
         pub(super) fn capacity(&self) -> usize {
@@ -239,9 +211,9 @@ mod tests {
     #[test]
     fn ring_refuses_or_displaces() {
         let ring = Ring::new(2);
-        assert_eq!((ring.push(1), ring.push(2), ring.push(3)), (Ok(()), Ok(()), Err(3)));
+        assert_eq!((ring.force_push(1), ring.force_push(2)), (None, None));
         assert_eq!(ring.force_push(4), Some(1));
-        assert_eq!((ring.len(), ring.capacity(), ring.is_empty()), (2, 2, false));
+        assert_eq!((ring.len(), ring.capacity()), (2, 2));
         assert_eq!((ring.pop(), ring.pop(), ring.pop()), (Some(2), Some(4), None));
     }
 }

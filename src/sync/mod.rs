@@ -8,6 +8,7 @@
 //!
 //! - [`Tracked`] is a life cell instead of nothing, and [`free_block`] keeps memory until the iteration ends;
 //! - [`thread::park_timeout`] is a yield (the time limit is always just over), stack sizes are ignored;
+//! - [`limit`] gives the smaller of its numbers, so that a few entries are enough to grow a map and to sweep a list;
 //! - numbers from [`next_actor_id`] and [`next_monitor_key`] start anew in each iteration, because a model must
 //!   take the same path whenever it is replayed.
 //!
@@ -30,8 +31,9 @@ use checked as imp;
 #[cfg(not(dw_loom))]
 use plain as imp;
 
+pub(crate) use imp::per_thread;
 pub use imp::{
-    Arc, AtomicWaker, Tracked, UnsafeCell, alloc_block, atomic, free_block, hint, next_actor_id,
+    Arc, AtomicWaker, Tracked, UnsafeCell, alloc_block, atomic, free_block, hint, limit, next_actor_id,
     next_monitor_key, thread,
 };
 

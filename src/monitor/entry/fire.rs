@@ -33,7 +33,7 @@ impl Firing {
             |entry: EntryPtr| {
                 // SAFETY: still in the list, which holds a reference.
                 let this = unsafe { entry.as_ref() };
-                if this.state.fire() {
+                if this.state().fire() {
                     let chain = if this.vtable().at_last { &mut *waits } else { &mut fired };
                     // SAFETY: we won the state, so the node is ours.
                     unsafe { chain.push(entry.cast()) };
@@ -91,7 +91,7 @@ impl Unwatching {
             let entry = of_hook(hook);
             // SAFETY: removing the key made the table's reference ours.
             unsafe {
-                if entry.as_ref().state.cancel() {
+                if entry.as_ref().state().cancel() {
                     self.cancelled.push(entry.cast::<Node>()); // we won the state, so the node is ours
                 } else {
                     targets.extend(release(entry, 1, &pinned));
@@ -118,9 +118,16 @@ pub(super) unsafe fn clear_up(entry: NonNull<super::Entry>, references: usize, p
         // The list's references of what the sweep took out. Their target is this list's owner, which `this` keeps
         // alive, so none of them is its last reference.
         list.note_stale(&pinned, |gone: EntryPtr| drop(release(gone, 1, &pinned)));
+        let pinned = match this.vtable().drop_payload {
+            None => pinned,
+            Some(drop_payload) => {
+                drop(pinned);
+                drop_payload(entry);
+                pin()
+            }
+        };
+        let target = release(entry, references, &pinned);
         drop(pinned);
-        (this.vtable().drop_payload)(entry);
-        let target = release(entry, references, &pin());
         drop((watcher, target));
     }
 }

@@ -30,6 +30,7 @@ use crate::reason::ExitReason;
 use crate::reclaim::Guard;
 use crate::structs::list::{Link, Listed};
 use crate::structs::map::Hook;
+use crate::structs::pool;
 use crate::sync::{self, Tracked, UnsafeCell};
 use state::State;
 
@@ -69,8 +70,9 @@ struct EntryVtable {
     node: NodeVtable,
     /// Delivers an entry that the caller has fired; takes over the state's reference.
     deliver: unsafe fn(NonNull<Entry>),
-    /// Drops the payload of an entry that the caller has cancelled. Runs the user's code.
-    drop_payload: unsafe fn(NonNull<Entry>),
+    /// Drops the payload of an entry that the caller has cancelled. Runs the user's code; `None` when there is nothing
+    /// to drop.
+    drop_payload: Option<unsafe fn(NonNull<Entry>)>,
     /// Frees the block.
     free: unsafe fn(NonNull<Entry>),
     /// Delivered after everything else, when the actor is gone for all others: waits.
@@ -90,7 +92,7 @@ impl Entry {
         payload: P,
     ) -> NonNull<Full<P>> {
         sync::census::born(sync::census::Kind::Entry);
-        sync::new_block(Full {
+        pool::new_block(Full {
             entry: Entry {
                 // SAFETY: static; the pointer is to the whole vtable, whose front is the node's.
                 node: unsafe { Node::with_larger(NonNull::from(vtable).cast()) },
@@ -104,6 +106,11 @@ impl Entry {
             },
             payload: UnsafeCell::new(ManuallyDrop::new(payload)),
         })
+    }
+
+    fn state(&self) -> &State {
+        self.tracked.touch();
+        &self.state
     }
 
     fn vtable(&self) -> &'static EntryVtable {
@@ -164,7 +171,7 @@ unsafe impl Listed for Entry {
 
     unsafe fn is_stale(this: EntryPtr) -> bool {
         // SAFETY: alive by the contract.
-        unsafe { this.as_ref() }.state.is_cancelled()
+        unsafe { this.as_ref() }.state().is_cancelled()
     }
 }
 
@@ -177,11 +184,11 @@ unsafe impl Listed for Entry {
 #[must_use = "to be dropped after the guard"]
 unsafe fn release(entry: EntryPtr, references: usize, guard: &Guard) -> Option<CellRef> {
     // SAFETY: alive, by the caller's references.
-    if !unsafe { entry.as_ref() }.state.release(references) {
+    if !unsafe { entry.as_ref() }.state().release(references) {
         return None;
     }
     // SAFETY: nobody holds a reference. Walks under a guard may still read hook, link and state, not `target`.
-    let target = unsafe { ManuallyDrop::take(&mut *(&raw mut (*entry.as_ptr()).target)) };
+    let target = unsafe { ManuallyDrop::take(&mut (*entry.as_ptr()).target) };
     let block = Retired(entry);
     // SAFETY: out of table and list (whose references are gone), so no later guard can find it; retired once; freeing
     // runs no code of the user (the payload is gone, see rule 3; the watcher was taken).
@@ -207,7 +214,9 @@ impl Retired {
 /// `entry` is the front of a `Full<P>` that nobody holds any more, whose payload is gone.
 unsafe fn free<P>(entry: EntryPtr) {
     // SAFETY: by the contract; made by `create` with this type.
-    let full = unsafe { sync::take_block(entry.cast::<Full<P>>()) };
+    let full = unsafe { pool::take_block(entry.cast::<Full<P>>()) };
+    full.entry.hook.end();
+    full.entry.link.end();
     full.entry.tracked.end();
 }
 
@@ -227,4 +236,9 @@ unsafe fn take_payload<P>(entry: EntryPtr) -> P {
 unsafe fn drop_payload<P>(entry: EntryPtr) {
     // SAFETY: by the contract.
     crate::guard::drop_quietly(unsafe { take_payload::<P>(entry) });
+}
+
+/// For [`EntryVtable::drop_payload`].
+const fn payload_dropper<P>() -> Option<unsafe fn(EntryPtr)> {
+    if std::mem::needs_drop::<P>() { Some(drop_payload::<P>) } else { None }
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use super::{Entry, EntryPtr, EntryVtable, drop_payload, fire, free, release, take_payload};
+use super::{Entry, EntryPtr, EntryVtable, drop_payload, fire, free, payload_dropper, release, take_payload};
 use crate::cell::CellRef;
 use crate::guard::{self, WakeOnDrop};
 use crate::mailbox::node::{Node, NodeVtable, Unopened};
@@ -36,7 +36,7 @@ const fn vtable<P: Act>() -> EntryVtable {
     EntryVtable {
         node: NodeVtable { open: never_open, discard: discard::<P>, counted: false },
         deliver: deliver::<P>,
-        drop_payload: drop_payload::<P>,
+        drop_payload: payload_dropper::<P>(),
         free: free::<P>,
         at_last: P::AT_LAST,
     }
@@ -46,14 +46,15 @@ impl<P: Act> Owned<P> {
     /// Attaches an entry; `None` when the target is dead already (then nothing was done with the payload).
     fn attach(watcher: Option<&CellRef>, target: &CellRef, payload: P) -> Option<Self> {
         // References: owner, list, state.
-        let entry: EntryPtr = Entry::create(const { &vtable::<P>() }, None, 3, (watcher, target), payload).cast();
+        let entry: EntryPtr =
+            Entry::create(const { &vtable::<P>() }, None, 3, (watcher, target), payload).cast();
         // SAFETY: alive by its references; freed through the epoch after it was taken out.
         if unsafe { target.watchers.push(entry) } == Push::Linked {
             return Some(Owned { entry, payload: PhantomData });
         }
         // SAFETY: never shared; all references are ours, and `clear_up` gives up two of them.
         unsafe {
-            let won = entry.as_ref().state.cancel();
+            let won = entry.as_ref().state().cancel();
             debug_assert!(won, "nobody else knows the entry");
             let watcher = entry.as_ref().take_watcher();
             drop_payload::<P>(entry);
@@ -68,7 +69,7 @@ impl<P: Act> Drop for Owned<P> {
     fn drop(&mut self) {
         // SAFETY: the owner's reference, and the state's if we win it.
         unsafe {
-            if self.entry.as_ref().state.cancel() {
+            if self.entry.as_ref().state().cancel() {
                 fire::clear_up(self.entry, 2, pin());
             } else {
                 let target = release(self.entry, 1, &pin());

@@ -39,12 +39,13 @@ impl State {
     }
 
     fn settle(&self, outcome: usize) -> bool {
-        // ORDERING: Relaxed: only the expected value below.
-        let mut word = self.word.load(Ordering::Relaxed);
+        // ORDERING: Acquire, here and on failure below, pairs with the Release of the winner: who finds FIRED sees the
+        // target's reason, which demonitor tells in what it flushed.
+        let mut word = self.word.load(Ordering::Acquire);
         while word & OUTCOME == 0 {
             // ORDERING: AcqRel. Atomicity alone decides who wins; what the winner reads is ordered by how it found the
-            // entry (list, table). Kept at AcqRel so that the argument does not depend on those.
-            match self.word.compare_exchange_weak(word, word | outcome, Ordering::AcqRel, Ordering::Relaxed) {
+            // entry (list, table). Release for the loser, see above; Acquire kept for symmetry.
+            match self.word.compare_exchange_weak(word, word | outcome, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return true,
                 Err(now) => word = now,
             }

@@ -2,7 +2,10 @@
 
 use std::ptr::NonNull;
 
-use super::{Entry, EntryPtr, EntryVtable, drop_payload, free, hook_of, of_hook, release, take_payload};
+use super::{
+    Entry, EntryPtr, EntryVtable, drop_payload, free, hook_of, of_hook, payload_dropper, release,
+    take_payload,
+};
 use crate::cell::{Address, CellRef};
 use crate::guard;
 use crate::id::{ActorId, MonitorRef};
@@ -28,7 +31,7 @@ const fn vtable<S: Station, N: Notice<S>>() -> EntryVtable {
     EntryVtable {
         node: NodeVtable { open: open::<S, N>, discard: discard::<N>, counted: false },
         deliver: deliver::<N>,
-        drop_payload: drop_payload::<N>,
+        drop_payload: payload_dropper::<N>(),
         free: free::<N>,
         at_last: false,
     }
@@ -52,7 +55,7 @@ pub fn watch<S: Station, N: Notice<S>>(watcher: &Address<S>, target: &CellRef, n
     if unsafe { cell.table.insert(hook_of(entry), &pinned) }.is_err() {
         drop(pinned);
         // SAFETY: never shared: all three references are ours, and nobody else settles the state.
-        unsafe { undo(entry) };
+        unsafe { undo::<N>(entry) };
         return key;
     }
     // SAFETY: as above; lists of watchers hold entries only.
@@ -69,15 +72,15 @@ pub fn watch<S: Station, N: Notice<S>>(watcher: &Address<S>, target: &CellRef, n
 ///
 /// # Safety
 ///
-/// The caller owns all references.
-unsafe fn undo(entry: EntryPtr) {
+/// The caller owns all references to `entry`, a `Full<N>`.
+unsafe fn undo<N>(entry: EntryPtr) {
     // SAFETY: by the contract.
     unsafe {
         let this = entry.as_ref();
-        let won = this.state.cancel();
+        let won = this.state().cancel();
         debug_assert!(won, "nobody else knows the entry");
         let watcher = this.take_watcher();
-        (this.vtable().drop_payload)(entry);
+        drop_payload::<N>(entry);
         let target = release(entry, 3, &pin());
         drop((watcher, target));
     }
@@ -92,7 +95,7 @@ unsafe fn fire_late(entry: EntryPtr) {
     // SAFETY: by the contract.
     unsafe {
         let this = entry.as_ref();
-        if this.state.fire() {
+        if this.state().fire() {
             (this.vtable().deliver)(entry);
         }
         let target = release(entry, 1, &pin());
@@ -107,7 +110,7 @@ pub fn demonitor(watcher: &CellRef, key: MonitorRef) -> Demonitor {
     let entry = of_hook(hook);
     // SAFETY: removing the key made the table's reference ours (rule 2), so the entry is alive.
     let this = unsafe { entry.as_ref() };
-    if this.state.cancel() {
+    if this.state().cancel() {
         // SAFETY: we won the state, and with it its reference (rule 3); the table's is ours as well.
         unsafe { super::fire::clear_up(entry, 2, pinned) };
         return Demonitor::Cancelled;
@@ -183,7 +186,7 @@ impl Held {
     /// Holds an entry that is reached under a guard, if somebody else still does.
     fn new(entry: EntryPtr) -> Option<Self> {
         // SAFETY: reached under a guard.
-        unsafe { entry.as_ref() }.state.try_hold().then_some(Held(entry))
+        unsafe { entry.as_ref() }.state().try_hold().then(|| Held(entry))
     }
 
     fn entry(&self) -> &Entry {
@@ -204,7 +207,10 @@ impl Drop for Held {
 pub fn monitors(watcher: &CellRef) -> Vec<(MonitorRef, ActorId)> {
     let mut held = Vec::new();
     watcher.table.for_each(&pin(), |hook| held.extend(Held::new(of_hook(hook))));
-    held.iter().filter(|held| held.entry().state.is_armed()).map(|held| (held.entry().key(), held.entry().target.id)).collect()
+    held.iter()
+        .filter(|held| held.entry().state().is_armed())
+        .map(|held| (held.entry().key(), held.entry().target.id))
+        .collect()
 }
 
 /// Who monitors an actor at present; once for each monitor.
@@ -213,7 +219,7 @@ pub fn monitored_by(target: &CellRef) -> Vec<ActorId> {
     target.watchers.for_each(&pin(), |entry: EntryPtr| {
         // SAFETY: reached under the guard; a constant of the entry.
         let entry = unsafe { entry.as_ref() };
-        if entry.state.is_armed() && !entry.vtable().at_last {
+        if entry.state().is_armed() && !entry.vtable().at_last {
             watchers.push(entry.watcher_id);
         }
     });
