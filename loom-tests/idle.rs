@@ -187,7 +187,22 @@ fn backlog_vs_sleep() {
     });
 }
 
-/// The same through the slot: only the watchdog can help, and there must be one.
+/// Both tasks from outside; whoever finds the first while searching owes the second a look.
+#[test]
+fn submit_vs_last_searcher() {
+    model("submit_vs_last_searcher", Bound::Preemptions(2), 65_000, || {
+        let (pool, threads) = Pool::start(2, 2, |pool, _, task| {
+            if task == 1 {
+                pool.wait_for_the_other();
+            }
+        });
+        pool.submit(1);
+        pool.submit(2);
+        end(threads);
+    });
+}
+
+/// A backlog in the slot: only the watchdog can help, and there must be one.
 #[test]
 fn slot_vs_watchdog() {
     model("slot_vs_watchdog", Bound::Preemptions(2), 70_000, || {

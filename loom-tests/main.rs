@@ -2,5 +2,18 @@
 //! The models: every interleaving of a few threads over the parts that must not go wrong.
 //! `RUSTFLAGS="--cfg loom" cargo test` runs them all; CONTRIBUTING.md says how to write one.
 
+mod fixture;
 mod harness;
+
+mod attach;
+mod demonitor;
+mod exchange;
+mod exits;
+mod idle;
+mod list;
+mod mailbox;
+mod map;
+mod once;
 mod oracle;
+mod sweep;
+mod wait;
