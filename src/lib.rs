@@ -60,6 +60,7 @@ mod structs;
 #[allow(unsafe_code)]
 mod sync;
 pub mod tasks;
+pub mod threads;
 mod turn;
 
 pub use actor::actor_ref::{ActorRef, WeakActorRef};
@@ -76,7 +77,7 @@ pub use id::{ActorId, MonitorRef};
 pub use mailbox::bound::OnFull;
 pub use monitor::{Demonitor, Down};
 pub use reason::{ErrorReport, ExitReason, PanicReport};
-pub use runtime::{Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError};
+pub use runtime::{Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts};
 
 /// What most programs need.
 ///
@@ -84,8 +85,7 @@ pub use runtime::{Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, Star
 /// use deathwatch::prelude::*;
 /// ```
 pub mod prelude {
-    pub use crate::tasks::{Actor, Handler};
-    pub use crate::{ActorRef, Context, Down, ExitReason, Message};
+    pub use crate::tasks::prelude::*;
 }
 
 /// The rooms below the public interface, for the models in `loom-tests`.

@@ -9,10 +9,8 @@ use crate::actor::actor_ref::ActorRef;
 use crate::actor::context::Context;
 use crate::actor::message::{Message, SentTo};
 use crate::actor::stage::Stage;
-use crate::id::MonitorRef;
-use crate::monitor::Down;
 use crate::reason::ExitReason;
-use crate::runtime::{self, Options, StartError};
+use crate::runtime::{self, Backend, Options, StartError, Starts};
 use crate::turn::Hooks;
 
 /// The mode of this module, inferred wherever it appears.
@@ -112,61 +110,20 @@ impl<A: Handler<M>, M: Message> SentTo<A, Tasks> for M {
     }
 }
 
-impl<A: Send + 'static> Context<A> {
-    /// Starts an actor on this actor's runtime and monitors it, in one step: whatever happens to it, also in its very
-    /// first moments, is told with its true reason.
-    ///
-    /// # Panics
-    ///
-    /// As [`Actor::start`].
-    ///
-    /// ```
-    /// use deathwatch::prelude::*;
-    ///
-    /// struct Stillborn;
-    /// impl Actor for Stillborn {
-    ///     async fn started(&mut self, ctx: &Context<Self>) {
-    ///         ctx.stop_with(ExitReason::error("no configuration"));
-    ///     }
-    /// }
-    ///
-    /// struct Parent;
-    /// impl Actor for Parent {
-    ///     async fn started(&mut self, ctx: &Context<Self>) {
-    ///         ctx.spawn_monitored(Stillborn);
-    ///     }
-    /// }
-    /// impl Handler<Down> for Parent {
-    ///     async fn handle(&mut self, down: Down, ctx: &Context<Self>) {
-    ///         ctx.stop_with(down.reason);
-    ///     }
-    /// }
-    /// assert_eq!(Parent.start().wait_exit().wait().to_string(), "error: no configuration");
-    /// ```
-    #[track_caller]
-    pub fn spawn_monitored<B: Actor, K: 'static>(&self, actor: B) -> (ActorRef<B>, MonitorRef)
-    where
-        Down: SentTo<A, K>,
-    {
-        match self.spawn_monitored_with(actor, Options::new()) {
-            Ok(both) => both,
-            Err(error) => panic!("cannot start an actor: {error}"),
-        }
-    }
+impl<A: Actor> Starts<Tasks> for A {
+    type Hooks = Tasks;
 
-    /// As [`spawn_monitored`](Self::spawn_monitored), with options.
-    ///
-    /// # Errors
-    ///
-    /// As [`Actor::start_with`]; nothing is monitored then.
-    pub fn spawn_monitored_with<B: Actor, K: 'static>(
-        &self,
-        actor: B,
-        options: Options,
-    ) -> Result<(ActorRef<B>, MonitorRef), StartError>
-    where
-        Down: SentTo<A, K>,
-    {
-        runtime::start_then::<B, Tasks, _>(actor, options, |started| self.monitor(started))
+    fn backend(asked: Option<Backend>) -> Result<Backend, StartError> {
+        Ok(asked.unwrap_or(Backend::Scheduler))
     }
+}
+
+/// What a program of this mode needs; the same names as in [`threads::prelude`](crate::threads::prelude).
+pub mod prelude {
+    pub use super::{Actor, Handler};
+    pub use crate::actor::actor_ref::ActorRef;
+    pub use crate::actor::context::Context;
+    pub use crate::actor::message::Message;
+    pub use crate::monitor::Down;
+    pub use crate::reason::ExitReason;
 }

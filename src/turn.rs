@@ -1,10 +1,8 @@
 //! The one message loop: an actor's life from its first hook to its last, for every mode.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
-
-use futures::FutureExt;
 
 use crate::actor::stage::Stage;
 use crate::cell::Consumer;
@@ -97,7 +95,8 @@ impl<A: Send + 'static> Life<A> {
                 self.budget -= 1;
                 return Poll::Ready(Next::Handle(parcel));
             }
-            if self.consumer.is_last() && !life.detached() {
+            // Looked at in this order: who detaches does so before it gives its handle up.
+            if self.consumer.is_last() && !self.consumer.cell().life.read().detached() {
                 // Whatever was sent through the last handle is in the mailbox by now.
                 return Poll::Ready(match self.consumer.pop() {
                     Some(parcel) => Next::Handle(parcel),
@@ -127,6 +126,30 @@ impl<A: Send + 'static> Life<A> {
 /// What panicked belongs to the dying actor: nobody looks at it again but its own `Drop`. The future is in a slot, so that
 /// a life is no larger for the hooks it has.
 async fn catch<'a>(call: impl FnOnce() -> SlotFuture<'a, ()>) -> Result<(), ExitReason> {
-    let future = guard::catch(call)?;
-    AssertUnwindSafe(future).catch_unwind().await.map_err(ExitReason::from_panic)
+    let mut slot = Quiet(Some(guard::catch(call)?));
+    std::future::poll_fn(move |cx| {
+        let polled = guard::catch(|| {
+            let Some(future) = &mut slot.0 else { return Poll::Ready(()) };
+            let polled = Pin::new(future).poll(cx);
+            if polled.is_ready() {
+                drop(slot.0.take()); // its Drop is the user's code as well
+            }
+            polled
+        });
+        match polled {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+    .await
+}
+
+/// A future of the user's, whose `Drop` may panic when a kill drops it unfinished: the actor's value is dropped next, and
+/// a second panic while the first unwinds would end the process.
+struct Quiet<'a>(Option<SlotFuture<'a, ()>>);
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        guard::drop_quietly(self.0.take());
+    }
 }

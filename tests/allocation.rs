@@ -357,7 +357,8 @@ fn bytes() {
                 census::flush();
                 let before = live();
                 (0..n).for_each(|_| drop(monitors.monitor(&actors[0])));
-                let table = [40, 200, 24 * n, 24 * n][usize::from(n > 1) + usize::from(n > 10) + usize::from(n > 1_000)];
+                let table = [40, 200, 24 * n, 24 * n]
+                    [usize::from(n > 1) + usize::from(n > 10) + usize::from(n > 1_000)];
                 at_most(&format!("bytes of {n} monitors"), live() - before, n * ENTRY + table);
             });
         });

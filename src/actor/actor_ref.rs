@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use super::exit_wait::ExitWait;
-use super::handle::{ActorHandle, Target, sealed};
+use super::handle::{ActorHandle, sealed};
 use super::message::{SendError, SentTo};
 use super::post;
 use super::recipient::Recipient;
@@ -52,6 +52,10 @@ impl<A> Clone for ActorRef<A> {
 impl<A> ActorRef<A> {
     pub(crate) fn new(strong: Strong<Stage<A>>) -> Self {
         ActorRef { strong }
+    }
+
+    fn cell(&self) -> &CellRef {
+        self.strong.cell()
     }
 
     /// A handle that does not know the actor's type.
@@ -190,10 +194,9 @@ impl<A: Send + 'static> ActorRef<A> {
     }
 }
 
-impl<A> sealed::Sealed for ActorRef<A> {}
-impl<A> Target for ActorRef<A> {
-    fn cell(&self) -> &CellRef {
-        self.strong.cell()
+impl<A> sealed::HasCell for ActorRef<A> {
+    fn cell_for(&self, _: sealed::Token) -> &CellRef {
+        self.cell()
     }
 }
 
@@ -240,6 +243,10 @@ impl<A> Clone for WeakActorRef<A> {
 }
 
 impl<A> WeakActorRef<A> {
+    fn cell(&self) -> &CellRef {
+        self.address.cell()
+    }
+
     /// A strong handle, if there is still one.
     pub fn upgrade(&self) -> Option<ActorRef<A>> {
         Strong::upgrade(&self.address).map(ActorRef::new)
@@ -266,10 +273,9 @@ impl<A> WeakActorRef<A> {
     }
 }
 
-impl<A> sealed::Sealed for WeakActorRef<A> {}
-impl<A> Target for WeakActorRef<A> {
-    fn cell(&self) -> &CellRef {
-        self.address.cell()
+impl<A> sealed::HasCell for WeakActorRef<A> {
+    fn cell_for(&self, _: sealed::Token) -> &CellRef {
+        self.cell()
     }
 }
 

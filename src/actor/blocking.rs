@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
+use crate::scheduler::Scheduler;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{per_thread, thread};
 
@@ -37,40 +38,79 @@ impl Wake for Unpark {
 }
 
 /// Blocks the calling thread until the future is ready.
+///
+/// # Panics
+///
+/// When that would block a worker of a scheduler.
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    match drive(future, None) {
+    match drive(future, None, Blocking::NotOnWorkers) {
         Some(output) => output,
         None => unreachable!("no time limit was given"),
     }
 }
 
 /// Blocks the calling thread until the future is ready, or for so long.
+///
+/// # Panics
+///
+/// As [`block_on`].
+#[track_caller]
 pub fn block_on_timeout<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
-    drive(future, Clock::now().checked_add(limit))
+    drive(future, Clock::now().checked_add(limit), Blocking::NotOnWorkers)
 }
 
-fn drive<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
+/// As [`block_on_timeout`], also on a worker: for the end of another runtime, which does not depend on it.
+pub fn block_anywhere<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
+    drive(future, Clock::now().checked_add(limit), Blocking::Anywhere)
+}
+
+/// Which threads may be blocked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blocking {
+    NotOnWorkers,
+    Anywhere,
+}
+
+/// What one waits for may need the very worker that would be blocked; with one worker it always does.
+#[track_caller]
+fn refuse_on_workers() {
+    assert!(
+        Scheduler::current().is_none(),
+        "waiting here would block a worker of the scheduler: use `.await`, or start the actor with `Backend::Blocking`"
+    );
+}
+
+#[track_caller]
+fn drive<F: Future>(future: F, deadline: Option<Instant>, blocking: Blocking) -> Option<F::Output> {
     let mut future = pin!(future);
     // No spare at the first wait, and late in the life of a thread.
     let spare = SPARE.try_with(Cell::take).ok().flatten();
     let unpark = spare
         .unwrap_or_else(|| Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) }));
     let waker = Waker::from(Arc::clone(&unpark));
-    let output = poll_until(future.as_mut(), &unpark, &mut Context::from_waker(&waker), deadline);
+    let mut cx = Context::from_waker(&waker);
+    let output = match future.as_mut().poll(&mut cx) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => {
+            if blocking == Blocking::NotOnWorkers {
+                refuse_on_workers();
+            }
+            block_until(future, &unpark, &mut cx, deadline)
+        }
+    };
     let _ = SPARE.try_with(|spare| spare.set(Some(unpark)));
     output
 }
 
-fn poll_until<F: Future>(
+/// Blocks the thread until the future, which was pending, is ready.
+fn block_until<F: Future>(
     mut future: Pin<&mut F>,
     unpark: &Unpark,
     cx: &mut Context<'_>,
     deadline: Option<Instant>,
 ) -> Option<F::Output> {
     loop {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Some(output);
-        }
         // ORDERING: Acquire pairs with the Release in `wake_by_ref`.
         while !unpark.woken.swap(false, Ordering::Acquire) {
             match deadline {
@@ -80,6 +120,9 @@ fn poll_until<F: Future>(
                     _ => return None,
                 },
             }
+        }
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Some(output);
         }
     }
 }

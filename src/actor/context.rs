@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::actor_ref::ActorRef;
-use super::handle::{ActorHandle, Target};
+use super::handle::{ActorHandle, Target, cell_of};
 use super::message::{Retold, SendError, SentTo};
 use super::monitor_guard::MonitorGuard;
 use super::post;
@@ -220,7 +220,7 @@ impl<A: Send + 'static> Context<A> {
         M: SentTo<A, K>,
         K: 'static,
     {
-        watch(&self.address, target.cell(), Retold::<_, K>::new(retell))
+        watch(&self.address, cell_of(target), Retold::<_, K>::new(retell))
     }
 
     /// As [`monitor`](Self::monitor), for as long as the returned guard lives.

@@ -38,6 +38,7 @@ impl ExitWait {
     }
 
     /// Blocks the calling thread until the actor has died.
+    #[track_caller]
     pub fn wait(self) -> ExitReason {
         blocking::block_on(self)
     }
@@ -47,6 +48,7 @@ impl ExitWait {
     /// # Errors
     ///
     /// Gives the wait back when the time is over.
+    #[track_caller]
     pub fn wait_timeout(mut self, limit: Duration) -> Result<ExitReason, Self> {
         blocking::block_on_timeout(&mut self, limit).ok_or(self)
     }

@@ -10,21 +10,30 @@ use crate::monitor::entry::{monitored_by, monitors};
 use crate::reason::ExitReason;
 
 /// What can be monitored and waited for: every kind of handle, strong or weak.
-pub trait Target: sealed::Sealed {
-    #[doc(hidden)]
-    fn cell(&self) -> &sealed::Cell;
-}
+pub trait Target: sealed::HasCell {}
+
+impl<T: sealed::HasCell + ?Sized> Target for T {}
 
 pub(crate) mod sealed {
-    pub trait Sealed {}
-    pub use crate::cell::CellRef as Cell;
+    use crate::cell::CellRef;
+
+    /// Only this crate can make one, so only this crate can ask for the cell.
+    pub struct Token(pub(super) ());
+
+    pub trait HasCell {
+        fn cell_for(&self, token: Token) -> &CellRef;
+    }
 }
 
-impl<T: Target + ?Sized> sealed::Sealed for &T {}
-impl<T: Target + ?Sized> Target for &T {
-    fn cell(&self) -> &CellRef {
-        (**self).cell()
+impl<T: sealed::HasCell + ?Sized> sealed::HasCell for &T {
+    fn cell_for(&self, token: sealed::Token) -> &CellRef {
+        (**self).cell_for(token)
     }
+}
+
+/// The cell of a target.
+pub fn cell_of(target: &(impl Target + ?Sized)) -> &CellRef {
+    target.cell_for(sealed::Token(()))
 }
 
 /// A strong handle to an actor of any type: it keeps the actor running, as an [`ActorRef`](crate::ActorRef) does.
@@ -49,6 +58,10 @@ pub struct ActorHandle {
 impl ActorHandle {
     pub(crate) fn new(strong: Strong<Erased>) -> Self {
         ActorHandle { strong }
+    }
+
+    fn cell(&self) -> &CellRef {
+        self.strong.cell()
     }
 
     /// Who it is.
@@ -104,10 +117,9 @@ impl ActorHandle {
     }
 }
 
-impl sealed::Sealed for ActorHandle {}
-impl Target for ActorHandle {
-    fn cell(&self) -> &CellRef {
-        self.strong.cell()
+impl sealed::HasCell for ActorHandle {
+    fn cell_for(&self, _: sealed::Token) -> &CellRef {
+        self.cell()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::Stream;
 
 use super::blocking;
-use super::handle::Target;
+use super::handle::{Target, cell_of};
 use crate::cell::body::observer;
 use crate::cell::{CellRef, Consumer, Erased, Host, Runnable};
 use crate::clock::Clock;
@@ -117,7 +117,7 @@ impl Monitors {
 
     /// Monitors an actor; see [`Context::monitor`](crate::Context::monitor).
     pub fn monitor(&mut self, target: &impl Target) -> MonitorRef {
-        watch(self.consumer.address(), target.cell(), Lay)
+        watch(self.consumer.address(), cell_of(target), Lay)
     }
 
     /// Takes a monitor back; see [`Context::demonitor`](crate::Context::demonitor).
@@ -149,6 +149,7 @@ impl Monitors {
     }
 
     /// Blocks the calling thread until the next [`Down`]; `None` when nothing is monitored any more.
+    #[track_caller]
     pub fn recv(&mut self) -> Option<Down> {
         blocking::block_on(std::future::poll_fn(|cx| self.poll(cx)))
     }
@@ -159,6 +160,7 @@ impl Monitors {
     ///
     /// [`RecvTimeoutError::Timeout`] when the time is over, [`RecvTimeoutError::Empty`] when nothing is monitored any
     /// more.
+    #[track_caller]
     pub fn recv_timeout(&mut self, limit: Duration) -> Result<Down, RecvTimeoutError> {
         match blocking::block_on_timeout(std::future::poll_fn(|cx| self.poll(cx)), limit) {
             Some(Some(down)) => Ok(down),
@@ -208,6 +210,7 @@ impl Iterator for Monitors {
     type Item = Down;
 
     /// Blocks the calling thread; see [`recv`](Monitors::recv).
+    #[track_caller]
     fn next(&mut self) -> Option<Down> {
         self.recv()
     }

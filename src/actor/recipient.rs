@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::handle::{ActorHandle, Target, sealed};
+use super::handle::{ActorHandle, sealed};
 use super::message::{Message, SendError, SentTo};
 use super::post;
 use super::request::Request;
@@ -67,6 +67,10 @@ impl<M: Message> Recipient<M> {
         Recipient { route: Arc::new(Box::new(To { strong, mode: std::marker::PhantomData::<fn(K)> })) }
     }
 
+    fn cell(&self) -> &CellRef {
+        self.route.cell()
+    }
+
     /// Sends a message; see [`ActorRef::send`](crate::ActorRef::send).
     ///
     /// # Errors
@@ -103,10 +107,9 @@ impl<M: Message> Clone for Recipient<M> {
     }
 }
 
-impl<M: Message> sealed::Sealed for Recipient<M> {}
-impl<M: Message> Target for Recipient<M> {
-    fn cell(&self) -> &CellRef {
-        self.route.cell()
+impl<M: Message> sealed::HasCell for Recipient<M> {
+    fn cell_for(&self, _: sealed::Token) -> &CellRef {
+        self.cell()
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Request<M: Message> {
     target: CellRef,
     stage: Stage,
     limit: Limit,
+    /// The block's one alarm has been lent to the clock.
+    alarmed: bool,
 }
 
 /// What the request waits for.
@@ -66,6 +68,8 @@ enum Stage {
     End(Wait),
     /// Nothing: it was refused.
     Refused,
+    /// Nothing: it has been answered.
+    Over,
 }
 
 enum Limit {
@@ -101,7 +105,7 @@ impl std::error::Error for RequestError {}
 
 impl<M: Message> Request<M> {
     fn new(asker: Asker<M, M::Reply>, target: CellRef, stage: Stage) -> Self {
-        Request { asker, target, stage, limit: Limit::For(DEFAULT_LIMIT) }
+        Request { asker, target, stage, limit: Limit::For(DEFAULT_LIMIT), alarmed: false }
     }
 
     /// The message is in the mailbox, or was refused because the actor is ending.
@@ -125,6 +129,8 @@ impl<M: Message> Request<M> {
     }
 
     /// Changes the time limit, which is 5 seconds and begins when the request is first polled or waited for.
+    ///
+    /// To be called before that: later, a new limit is looked at only when something else has the request polled.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = Limit::For(limit);
         self
@@ -141,6 +147,7 @@ impl<M: Message> Request<M> {
     /// # Errors
     ///
     /// As for `.await`.
+    #[track_caller]
     pub fn wait(mut self) -> Result<M::Reply, RequestError> {
         match std::mem::replace(&mut self.limit, Limit::None) {
             Limit::For(limit) => {
@@ -176,6 +183,7 @@ impl<M: Message> Request<M> {
                 },
                 Stage::End(wait) => return wait.poll(cx).map(|reason| Err(RequestError::Exited(reason))),
                 Stage::Refused => return Poll::Ready(Err(RequestError::Full)),
+                Stage::Over => panic!("polled after it was ready"),
             };
         }
     }
@@ -192,7 +200,8 @@ impl<M: Message> Request<M> {
                 };
                 self.limit = Limit::Until(deadline);
                 // Without a clock (its thread could not be started), the limit is kept whenever the request is polled.
-                if let Some(clock) = self.target.clock() {
+                if let (Some(clock), false) = (self.target.clock(), self.alarmed) {
+                    self.alarmed = true;
                     self.asker.set_alarm(clock, deadline);
                 }
                 limit.is_zero()
@@ -206,12 +215,20 @@ impl<M: Message> Future for Request<M> {
 
     /// # Panics
     ///
-    /// May panic when polled again after it was ready.
+    /// When polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Poll::Ready(outcome) = self.poll_outcome(cx) {
+            self.stage = Stage::Over;
             return Poll::Ready(outcome);
         }
-        if self.is_late() { Poll::Ready(Err(RequestError::Timeout)) } else { Poll::Pending }
+        if !matches!(self.stage, Stage::Reply) {
+            self.asker.register(cx); // for the alarm
+        }
+        if !self.is_late() {
+            return Poll::Pending;
+        }
+        self.stage = Stage::Over;
+        Poll::Ready(Err(RequestError::Timeout))
     }
 }
 

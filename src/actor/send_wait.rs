@@ -32,6 +32,7 @@ impl<A: Send + 'static, M: SentTo<A, K>, K: 'static> SendWait<A, M, K> {
     /// # Errors
     ///
     /// As [`ActorRef::send`](crate::ActorRef::send).
+    #[track_caller]
     pub fn wait(self) -> Result<(), SendError<M>> {
         blocking::block_on(self)
     }

@@ -7,6 +7,7 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::time::Duration;
 
 use super::life::{End, Notify};
 use super::{Address, Birth, Cell, CellRef, Consumer, Erased, Strong};
@@ -20,8 +21,8 @@ use crate::sync::UnsafeCell;
 pub(super) struct Vtable {
     /// Makes the consumer look again.
     pub(super) wake: unsafe fn(&CellRef),
-    /// Gives a `Runnable` to the host; the caller owes one.
-    pub(super) queue: unsafe fn(&CellRef),
+    /// Gives a `Runnable` to the host.
+    pub(super) schedule: unsafe fn(&CellRef, Runnable),
     pub(super) register: unsafe fn(&CellRef, &Context<'_>),
     pub(super) clock: unsafe fn(&CellRef) -> Option<&Clock>,
     run: unsafe fn(&CellRef, bool) -> Run,
@@ -49,6 +50,11 @@ pub trait Host: Send + Sync + 'static {
     /// The clock for time limits, if there is one.
     fn clock(&self) -> Option<&Clock>;
 
+    /// In debug builds: the life has run for so long without awaiting.
+    fn note_run(&self, took: Duration) {
+        let _ = took;
+    }
+
     /// The life is over; its value is dropped.
     fn death(&self, reason: ExitReason) -> Self::Death;
 
@@ -72,7 +78,7 @@ struct CellOf<F, H: Host> {
 const fn vtable<F: Future<Output = ExitReason> + 'static, H: Host>() -> Vtable {
     Vtable {
         wake: wake::<F, H>,
-        queue: queue::<F, H>,
+        schedule: schedule::<F, H>,
         register: register::<F, H>,
         clock: clock::<F, H>,
         run: run::<F, H>,
@@ -151,13 +157,20 @@ enum Run {
 }
 
 impl Runnable {
-    fn new(cell: &CellRef) -> Self {
+    pub(super) fn new(cell: &CellRef) -> Self {
         Runnable { cell: ManuallyDrop::new(cell.clone()) }
     }
 
     /// The ticket that the maker of a cell owes; to be made once.
     pub fn first<S>(strong: &Strong<S>) -> Self {
         Runnable::new(strong.cell())
+    }
+
+    /// Gives it to the host of its cell.
+    pub fn submit(self) {
+        let cell = CellRef::clone(&self.cell);
+        // SAFETY: the vtable belongs to this block.
+        unsafe { (cell.vtable.schedule)(&cell, self) };
     }
 
     /// Runs the cell. What comes back is to be queued, behind everything else.
@@ -214,9 +227,9 @@ unsafe fn wake<F, H: Host>(cell: &CellRef) {
     unsafe { of::<F, H>(cell) }.host.wake(cell);
 }
 
-unsafe fn queue<F, H: Host>(cell: &CellRef) {
+unsafe fn schedule<F, H: Host>(cell: &CellRef, runnable: Runnable) {
     // SAFETY: by the contract.
-    unsafe { of::<F, H>(cell) }.host.schedule(Runnable::new(cell));
+    unsafe { of::<F, H>(cell) }.host.schedule(runnable);
 }
 
 unsafe fn register<F, H: Host>(cell: &CellRef, cx: &Context<'_>) {
@@ -242,7 +255,7 @@ unsafe fn run<F: Future<Output = ExitReason>, H: Host>(cell: &CellRef, abandoned
             let reason = match killed(cell, abandoned) {
                 Some(reason) => reason,
                 // SAFETY: the body is not moved until it is dropped in place below.
-                None => match poll(cell, unsafe { Pin::new_unchecked(life) }) {
+                None => match timed(&this.host, || poll(cell, unsafe { Pin::new_unchecked(life) })) {
                     Poll::Ready(reason) => reason,
                     Poll::Pending => return Run::Again,
                 },
@@ -272,6 +285,17 @@ fn killed(cell: &CellRef, abandoned: bool) -> Option<ExitReason> {
     // A panic that was already being answered by the `stopped` hook stays the reason: it was first.
     let panicked = cell.cause.get().filter(|cause| life.ending() && matches!(cause, ExitReason::Panic(_)));
     Some(panicked.cloned().unwrap_or(ExitReason::Kill))
+}
+
+/// Runs `f`; in debug builds, tells the host how long it took.
+fn timed<R>(host: &impl Host, f: impl FnOnce() -> R) -> R {
+    if !cfg!(debug_assertions) {
+        return f();
+    }
+    let begun = Clock::now();
+    let result = f();
+    host.note_run(Clock::now().saturating_duration_since(begun));
+    result
 }
 
 fn poll<F: Future<Output = ExitReason>>(cell: &CellRef, life: Pin<&mut F>) -> Poll<ExitReason> {

@@ -167,14 +167,16 @@ impl CellRef {
     fn act(&self, owed: Notify) {
         if owed == Notify::Queue {
             // SAFETY: as in `wake`.
-            unsafe { (self.vtable.queue)(self) };
+            unsafe { (self.vtable.schedule)(self, Runnable::new(self)) };
         }
     }
 
     /// Asks the actor to stop, for this reason unless it was given another before.
     pub fn stop(&self, reason: ExitReason) {
-        let _ = self.cause.set(reason);
-        self.act(self.life.ask_stop());
+        if self.cause.set(reason).is_ok() || self.cause.get().is_some() {
+            self.act(self.life.ask_stop());
+        }
+        // Otherwise somebody else is writing the cause, and asks next: the actor must not see the question before it.
     }
 
     /// Notes whom to wake, where the consumer is plain code.
@@ -192,6 +194,20 @@ impl CellRef {
     /// Kills the actor.
     pub fn kill(&self) {
         self.act(self.life.ask_kill());
+    }
+
+    /// Queues a node, and wakes the consumer even if another sender owes that: it may be slow.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push`](Self::push).
+    pub unsafe fn push_and_wake(&self, node: NonNull<crate::mailbox::node::Node>) -> bool {
+        // SAFETY: by the contract.
+        let pushed = unsafe { self.inbox.push(node) };
+        if pushed != Push::Closed {
+            self.wake();
+        }
+        pushed != Push::Closed
     }
 
     /// Queues a node and wakes the consumer if it sleeps.
@@ -247,13 +263,18 @@ impl<S: 'static> Address<S> {
         if unsafe { self.cell.push(node) } { Ok(()) } else { Err(unsafe { Parcel::from_raw(node) }) }
     }
 
-    /// Puts a message into the ring of a mailbox that drops its oldest. False: it was closed.
+    /// Puts a message into the ring of a mailbox that drops its oldest.
     pub fn push_displacing(&self, bound: &Arc<Bound>, parcel: Parcel<S>) {
         // SAFETY: the bound is this cell's, and parcels come to it through here only, all for S.
-        let Some(ticket) = (unsafe { Bound::displace(bound, parcel) }) else { return };
-        match self.push_parcel(ticket) {
-            Ok(()) => bound.ticket_pushed(),
-            Err(_) => bound.close(), // closed meanwhile: what is in the ring goes as the rest of the mailbox did
+        if !unsafe { Bound::displace(bound, parcel) } {
+            return;
+        }
+        while let Some(ticket) = Bound::ticket(bound) {
+            match self.push_parcel(ticket) {
+                Ok(()) => bound.ticket_pushed(),
+                // Closed meanwhile: what is in the ring goes as the rest of the mailbox did.
+                Err(_) => return bound.close(),
+            }
         }
     }
 }

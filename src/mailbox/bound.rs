@@ -11,7 +11,7 @@ use super::parcel::{Letter, Parcel};
 use crate::guard;
 use crate::structs::future::SlotFuture;
 use crate::structs::queue::{Queue, Ring};
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicUsize, Ordering, fence};
 use crate::sync::{Arc, AtomicWaker};
 
 /// What a bounded mailbox does with a message when it is full. A [`Down`](crate::Down) takes no place: no mailbox can
@@ -44,9 +44,12 @@ pub struct Bound {
     policy: OnFull,
     used: AtomicUsize,
     waiters: Queue<Arc<Waiter>>,
+    /// Waiters that have left and may still stand in the queue.
+    gone: AtomicUsize,
     closed: AtomicBool,
     ring: Option<Ring<Queued>>,
-    tickets: AtomicUsize,
+    /// Tickets in the mailbox. Raised after the push, so that one that was opened at once may make it negative.
+    tickets: AtomicIsize,
 }
 
 const WAITING: u8 = 0;
@@ -106,9 +109,10 @@ impl Bound {
             policy,
             used: AtomicUsize::new(0),
             waiters: Queue::new(),
+            gone: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             ring: (policy == OnFull::DropOldest).then(|| Ring::new(capacity)),
-            tickets: AtomicUsize::new(0),
+            tickets: AtomicIsize::new(0),
         }
     }
 
@@ -162,14 +166,37 @@ impl Bound {
         }
     }
 
-    /// Puts a message into the ring of a `DropOldest` mailbox, dropping the oldest if it is full. What comes back must
-    /// be pushed into the mailbox.
+    /// A waiter has left. When more of them stand in the queue than not, takes all of them out, once around.
+    fn waiter_left(&self) {
+        // ORDERING: Relaxed, here and below: a count that decides when to tidy up.
+        let gone = self.gone.fetch_add(1, Ordering::Relaxed) + 1;
+        let around = self.waiters.len();
+        // ORDERING: as above. Whoever sets it to zero goes around.
+        if gone <= 64.max(around / 2) || self.gone.swap(0, Ordering::Relaxed) < gone {
+            return;
+        }
+        for _ in 0..around {
+            let Some(waiter) = self.waiters.pop() else { break };
+            if waiter.is_waiting() {
+                self.waiters.push(waiter);
+            }
+        }
+        // A place that became free while a waiter was in our hand found nobody in the queue.
+        // ORDERING: pairs with the fence in `free_place`.
+        fence(Ordering::SeqCst);
+        if !self.waiters.is_empty() && self.take_place() {
+            self.free_place();
+        }
+    }
+
+    /// Puts a message into the ring of a `DropOldest` mailbox, dropping the oldest if it is full. True: the mailbox owes
+    /// [`ticket`](Self::ticket)s.
     ///
     /// # Safety
     ///
     /// All parcels that are ever given to one `Bound` are for the same type of stage.
-    pub unsafe fn displace<S: 'static>(this: &Arc<Self>, parcel: Parcel<S>) -> Option<Parcel<S>> {
-        let ring = this.ring.as_ref()?;
+    pub unsafe fn displace<S: 'static>(this: &Arc<Self>, parcel: Parcel<S>) -> bool {
+        let Some(ring) = this.ring.as_ref() else { return false };
         if let Some(oldest) = ring.force_push(Queued(parcel.into_raw())) {
             guard::drop_quietly(Discard(oldest.into_node(), Unopened::Displaced));
         }
@@ -178,10 +205,17 @@ impl Bound {
         // ORDERING: Relaxed: ordered by the fence.
         if this.closed.load(Ordering::Relaxed) {
             this.drain_ring();
-            return None;
+            return false;
         }
-        // ORDERING: Acquire pairs with the Release in `ticket_pushed`: the tickets we rely on are in the mailbox.
-        if this.tickets.load(Ordering::Acquire) >= this.capacity {
+        true
+    }
+
+    /// A ticket to be pushed into the mailbox, if there are fewer than messages in the ring.
+    pub fn ticket<S: 'static>(this: &Arc<Self>) -> Option<Parcel<S>> {
+        let wanted = this.ring.as_ref().map_or(0, Ring::len);
+        // ORDERING: Acquire pairs with the Release in `ticket_pushed`: the tickets we rely on are in the mailbox. Read
+        // after the length: see `Ticket`.
+        if this.tickets.load(Ordering::Acquire) >= wanted as isize {
             return None;
         }
         Some(Parcel::seal(Ticket::<S> { bound: Arc::clone(this), stage: PhantomData }).into_parcel())
@@ -189,7 +223,7 @@ impl Bound {
 
     /// Notes that a ticket stands in the mailbox.
     pub fn ticket_pushed(&self) {
-        // ORDERING: Release: the push is before the higher count, see `displace`.
+        // ORDERING: Release: the push is before the higher count, see `ticket`.
         self.tickets.fetch_add(1, Ordering::Release);
     }
 
@@ -213,6 +247,11 @@ impl Bound {
 }
 
 impl Waiter {
+    fn is_waiting(&self) -> bool {
+        // ORDERING: Relaxed: a look; who leaves later is met in the queue.
+        self.word.load(Ordering::Relaxed) == WAITING
+    }
+
     /// Ends the waiting, one way or the other. False when it had ended before.
     fn settle(&self, outcome: u8) -> bool {
         // ORDERING: AcqRel: Release so that the sender sees the freed place; Acquire pairs with its `GONE`.
@@ -248,6 +287,7 @@ impl Place {
             if self.bound.take_place() {
                 if waiter.settle(GONE) {
                     self.waiter = None;
+                    self.bound.waiter_left();
                     return Poll::Ready(true);
                 }
                 self.bound.free_place(); // granted as well: one place is enough
@@ -274,7 +314,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let Some(waiter) = self.waiter.take() else { return };
         // ORDERING: Acquire pairs with the Release in `settle`.
-        if !waiter.settle(GONE) && waiter.word.load(Ordering::Acquire) == GRANTED {
+        if waiter.settle(GONE) {
+            self.bound.waiter_left();
+        } else if waiter.word.load(Ordering::Acquire) == GRANTED {
             self.bound.free_place();
         }
     }
@@ -283,9 +325,14 @@ impl Drop for Place {
 /// Stands in a `DropOldest` mailbox for whatever is oldest in its ring when its turn comes.
 ///
 /// Messages stand in the ring, so that the oldest can be dropped by a sender; tickets stand in the mailbox, so that
-/// there is one order for messages and `Down`s. A sender pushes a ticket unless there are as many as the ring has
-/// places: then the tickets that are there are enough to bring out everything in the ring, its message included, and
-/// they stand before anything pushed later. A ticket that finds the ring empty does nothing.
+/// there is one order for messages and `Down`s. After its message is in the ring, a sender pushes tickets until there are
+/// as many as messages, also for others who are slow with theirs. Then the tickets that are there bring out everything in
+/// the ring, its message included, and they stand before anything it pushes later. A ticket that finds the ring empty
+/// does nothing.
+///
+/// Why the length is read first: at that moment no more than so many messages are up to and including ours, and they only
+/// become fewer. Every ticket counted later is lowered before it takes its message, so all that are counted still bring one
+/// out each. Counting too few means to push one too many.
 struct Ticket<S> {
     bound: Arc<Bound>,
     stage: PhantomData<fn(S)>,

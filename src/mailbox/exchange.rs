@@ -159,7 +159,16 @@ impl<Q, R> Asker<Q, R> {
         unsafe { self.exchange.as_ref() }
     }
 
-    /// The answer, or that there will be none. To be called until it is ready, not after.
+    /// Whom to wake when there is an answer, when there will be none, and when the alarm rings.
+    pub fn register(&self, cx: &Context<'_>) {
+        self.exchange().waker.register(cx.waker());
+    }
+
+    /// The answer, or that there will be none.
+    ///
+    /// # Panics
+    ///
+    /// When the answer has been taken before.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, NoAnswer>> {
         if let Some(outcome) = self.try_take() {
             return Poll::Ready(outcome);
@@ -174,6 +183,7 @@ impl<Q, R> Asker<Q, R> {
     fn try_take(&mut self) -> Option<Result<R, NoAnswer>> {
         let word = self.exchange().read_word();
         if word & ANSWERED != 0 {
+            assert_eq!(word & LEFT, 0, "polled after it was ready");
             // SAFETY: initialised before ANSWERED was set, and ours (rule 2): LEFT is not set while we live. It is
             // moved out once: the caller does not call again, and `drop` looks at the taken mark.
             let answer = self.exchange().answer.with(|answer| unsafe { (*answer).assume_init_read() });
@@ -322,7 +332,7 @@ unsafe fn ring<Q, R>(alarm: NonNull<Alarm>) {
 unsafe fn is_done<Q, R>(alarm: NonNull<Alarm>) -> bool {
     // SAFETY: the service owns a count.
     let word = unsafe { of_alarm::<Q, R>(alarm).as_ref() }.read_word();
-    word & (ANSWERED | ABANDONED | LEFT) != 0
+    word & (ANSWERED | LEFT) != 0 // abandoned, its asker waits for the actor's end, within the same limit
 }
 
 unsafe fn release_alarm<Q, R>(alarm: NonNull<Alarm>) {

@@ -23,7 +23,9 @@
 //!
 //! Nothing is global but one thread-local, which names the worker that the thread is.
 
+pub mod elastic;
 pub mod idle;
+pub mod own_thread;
 mod worker;
 
 #[cfg(all(test, not(dw_loom)))]

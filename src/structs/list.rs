@@ -35,7 +35,9 @@ const BUSY: usize = 1;
 const EXITED: usize = 2;
 const VISITED: usize = 4;
 
-/// Sweeps begin when this many entries are stale, or as many as were live at the last sweep, whichever is more.
+/// Sweeps begin when more than this many entries are stale, and more than are still live of those that were live at the
+/// last sweep. So a sweep looks at no more than three entries for each that it takes out, not counting those pushed since
+/// the last one, each of which is counted once.
 const SWEEP_AT_LEAST: usize = 64;
 
 const CLOSED: usize = 1;
@@ -175,7 +177,8 @@ impl List {
 
     fn is_due(&self, stale: usize) -> bool {
         // ORDERING: Relaxed: a threshold, any recent value will do.
-        stale > limit(SWEEP_AT_LEAST.max(self.live.load(Ordering::Relaxed)), 0)
+        let live = self.live.load(Ordering::Relaxed).saturating_sub(stale);
+        stale > limit(SWEEP_AT_LEAST.max(live), 0)
     }
 
     fn sweep<E: Listed>(&self, guard: &Guard, taken: impl FnMut(NonNull<E>)) {

@@ -132,7 +132,7 @@ unsafe fn deliver<N>(entry: EntryPtr) {
     // SAFETY: by the contract; the watcher is taken out before the push (rule 5).
     unsafe {
         let Some(watcher) = entry.as_ref().take_watcher() else { return };
-        if !watcher.push(entry.cast::<Node>()) {
+        if !watcher.push_and_wake(entry.cast::<Node>()) {
             discard::<N>(entry.cast(), Unopened::Dying);
         }
     }

@@ -1,0 +1,79 @@
+//! Taking a monitor back while everything else goes on.
+
+use deathwatch::ExitReason;
+
+use crate::fixture::{Party, is_down, monitor, spawn, took_back};
+use crate::harness::{Bound, model};
+
+/// Either it was taken back in time, or its `Down` is told, exactly once: never both, never neither.
+#[test]
+fn demonitor_vs_exit() {
+    model("demonitor_vs_exit", Bound::Unbounded, 1, || {
+        let (watcher, target) = (Party::new(), Party::new());
+        let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
+        let exit = spawn(move || target.die(ExitReason::Kill));
+        let prevented = took_back(&cell, key);
+        exit.join().unwrap();
+        assert!(is_down(&watcher.end(), key, &ExitReason::Kill) != prevented);
+    });
+}
+
+/// The same while the watcher handles its messages.
+#[test]
+fn demonitor_vs_exit_vs_handling() {
+    model("demonitor_vs_exit_vs_handling", Bound::Preemptions(3), 1, || {
+        let (mut watcher, target) = (Party::new(), Party::new());
+        let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
+        let exit = spawn(move || target.die(ExitReason::Kill));
+        let handling = spawn(move || {
+            watcher.handle_all();
+            watcher
+        });
+        let prevented = took_back(&cell, key);
+        exit.join().unwrap();
+        let watcher = handling.join().unwrap();
+        assert!(is_down(&watcher.end(), key, &ExitReason::Kill) != prevented);
+    });
+}
+
+/// Of two that take back one monitor, one does.
+#[test]
+fn two_demonitors() {
+    model("two_demonitors", Bound::Unbounded, 1, || {
+        let (watcher, target) = (Party::new(), Party::new());
+        let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
+        let other = cell.clone();
+        let other = spawn(move || took_back(&other, key));
+        let here = took_back(&cell, key);
+        assert!(other.join().unwrap() != here);
+        assert_eq!(target.cell().watchers.stale(), 0, "nothing is left behind");
+        assert!(target.end().is_empty());
+        assert!(watcher.end().is_empty());
+    });
+}
+
+/// The watcher dies while its monitor is taken back by somebody else.
+#[test]
+fn demonitor_vs_watcher_exit() {
+    model("demonitor_vs_watcher_exit", Bound::Unbounded, 1, || {
+        let (watcher, target) = (Party::new(), Party::new());
+        let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
+        let exit = spawn(move || watcher.die(ExitReason::Kill));
+        let _either = took_back(&cell, key);
+        assert!(exit.join().unwrap().is_empty());
+        assert_eq!(target.cell().watchers.stale(), 0);
+        assert!(target.end().is_empty());
+    });
+}
+
+/// The watcher, its target and who takes the monitor back, all at the same time.
+#[test]
+fn demonitor_vs_both_exits() {
+    model("demonitor_vs_both_exits", Bound::Preemptions(3), 1, || {
+        let (watcher, target) = (Party::new(), Party::new());
+        let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
+        let exits = [watcher, target].map(|party| spawn(move || party.die(ExitReason::Kill)));
+        let _either = took_back(&cell, key);
+        exits.into_iter().for_each(|exit| assert!(exit.join().unwrap().is_empty()));
+    });
+}

@@ -1,0 +1,80 @@
+//! Deaths at the same time.
+
+use deathwatch::ExitReason;
+use deathwatch::internals::monitor::entry::{monitored_by, monitors};
+
+use crate::fixture::{Party, is_down, monitor, spawn, took_back};
+use crate::harness::{Bound, model};
+
+/// Watcher and target die: no leak, no touch after the free.
+#[test]
+fn both_exit() {
+    model("both_exit", Bound::Unbounded, 1, || {
+        let (watcher, target) = (Party::new(), Party::new());
+        monitor(&watcher.address(), &target.cell());
+        let exit = spawn(move || target.die(ExitReason::Kill));
+        assert!(watcher.die(ExitReason::Kill).is_empty());
+        exit.join().unwrap();
+    });
+}
+
+/// Two that monitor each other die.
+#[test]
+fn mutual_monitors_both_exit() {
+    model("mutual_monitors_both_exit", Bound::Preemptions(3), 1, || {
+        let (one, two) = (Party::new(), Party::new());
+        monitor(&one.address(), &two.cell());
+        monitor(&two.address(), &one.cell());
+        let exit = spawn(move || one.die(ExitReason::Kill));
+        two.die(ExitReason::Kill);
+        exit.join().unwrap();
+    });
+}
+
+/// Who monitors itself hears nothing, and whoever wants to take that back is too late.
+#[test]
+fn self_monitor_vs_exit_vs_demonitor() {
+    model("self_monitor_vs_exit_vs_demonitor", Bound::Unbounded, 1, || {
+        let (one, two) = (Party::new(), Party::new());
+        let (cell, own) = (one.cell(), monitor(&one.address(), &one.cell()));
+        let key = monitor(&one.address(), &two.cell());
+        let exit = spawn(move || one.die(ExitReason::Kill));
+        assert!(!took_back(&cell, own));
+        let _either = took_back(&cell, key);
+        assert!(exit.join().unwrap().is_empty());
+        assert!(two.end().is_empty());
+    });
+}
+
+/// Looking at who watches whom holds nobody up and finds nothing that is not there.
+#[test]
+fn looking_vs_both_exits() {
+    model("looking_vs_both_exits", Bound::Preemptions(3), 1, || {
+        let (watcher, target) = (Party::new(), Party::new());
+        let (watchers_cell, targets_cell) = (watcher.cell(), target.cell());
+        let key = monitor(&watcher.address(), &targets_cell);
+        let exits = [watcher, target].map(|party| spawn(move || party.die(ExitReason::Kill)));
+        assert!(monitored_by(&targets_cell).iter().all(|id| *id == watchers_cell.id));
+        assert!(monitors(&watchers_cell).iter().all(|seen| *seen == (key, targets_cell.id)));
+        exits.into_iter().for_each(|exit| assert!(exit.join().unwrap().is_empty()));
+        assert!(monitored_by(&targets_cell).is_empty());
+        assert!(monitors(&watchers_cell).is_empty());
+    });
+}
+
+/// The `Down` of a target whose watcher handles it and dies, while the target is still firing.
+#[test]
+fn exit_vs_handling_vs_looking() {
+    model("exit_vs_handling_vs_looking", Bound::Preemptions(3), 1, || {
+        let (mut watcher, target) = (Party::new(), Party::new());
+        let watchers_cell = watcher.cell();
+        let key = monitor(&watcher.address(), &target.cell());
+        let exit = spawn(move || target.die(ExitReason::Kill));
+        let look = spawn(move || assert!(monitors(&watchers_cell).len() <= 1));
+        watcher.handle_all();
+        let heard = watcher.die(ExitReason::Normal);
+        is_down(&heard, key, &ExitReason::Kill);
+        exit.join().unwrap();
+        look.join().unwrap();
+    });
+}

@@ -1,0 +1,281 @@
+//! The watcher's table alone, with entries that do nothing else.
+
+use std::ptr::NonNull;
+
+use deathwatch::internals::reclaim::{Guard, pin};
+use deathwatch::internals::structs::map::Hook;
+use deathwatch::internals::structs::map_slot::MapSlot;
+use deathwatch::internals::sync::{Arc, new_block, take_block};
+
+use crate::fixture::spawn;
+use crate::harness::{Bound, model};
+
+/// An entry that is nothing but its hook, named by its hash.
+#[derive(Clone, Copy)]
+struct Item(NonNull<Hook>, u64);
+// SAFETY: a hook is shared between threads by its map.
+unsafe impl Send for Item {}
+
+impl Item {
+    fn new(hash: u64) -> Self {
+        Item(new_block(Hook::new(hash)), hash)
+    }
+
+    fn insert(self, slot: &MapSlot) -> bool {
+        // SAFETY: alive, in no map; freed through the epoch after it was removed.
+        unsafe { slot.insert(self.0, &pin()).is_ok() }
+    }
+
+    fn free(self) {
+        // SAFETY: memory stays readable for the whole iteration; freed once, or the life cell objects.
+        unsafe { take_block(self.0) }.end();
+    }
+
+    /// Retires what came out of a map. Gives back its hash.
+    fn retire(hook: NonNull<Hook>, guard: &Guard) -> u64 {
+        // SAFETY: alive until the guard ends.
+        let item = Item(hook, unsafe { hook.as_ref() }.hash());
+        // SAFETY: the map has given it to us, and gives it once.
+        unsafe { guard.defer(move || { item }.free()) };
+        item.1
+    }
+}
+
+fn remove(slot: &MapSlot, hash: u64) -> bool {
+    let guard = pin();
+    slot.remove(hash, &guard).map(|hook| Item::retire(hook, &guard)) == Some(hash)
+}
+
+/// Closes the slot; the hashes that this took out.
+fn close(slot: &MapSlot) -> Vec<u64> {
+    let guard = pin();
+    let mut out = Vec::new();
+    slot.close(&guard, |hook| out.push(Item::retire(hook, &guard)));
+    out
+}
+
+fn slot_of(hashes: &[u64]) -> Arc<MapSlot> {
+    let slot = Arc::new(MapSlot::new());
+    hashes.iter().for_each(|hash| assert!(Item::new(*hash).insert(&slot)));
+    slot
+}
+
+// Neighbours in the root's bucket, in the order of the list; however far the map grows in a model, they stay there.
+const A: u64 = 1 << 32;
+const B: u64 = 2 << 32;
+const C: u64 = 4 << 32;
+/// Sorted: the order is that of the reversed bits.
+const FIRST: u64 = C;
+const MIDDLE: u64 = B;
+const LAST: u64 = A;
+
+/// Each bucket's own.
+const EVEN: u64 = 0;
+const ODD: u64 = 1;
+const ODD_TOO: u64 = 3;
+
+#[test]
+fn the_neighbours_are_in_order() {
+    model("map_order", Bound::Unbounded, 1, || {
+        let slot = slot_of(&[LAST, FIRST, MIDDLE]);
+        assert_eq!(close(&slot), [FIRST, MIDDLE, LAST]);
+    });
+}
+
+/// Two neighbours are removed, and one comes in between them.
+#[test]
+fn insert_vs_remove_vs_remove() {
+    model("map_insert_vs_remove_vs_remove", Bound::Preemptions(3), 1, || {
+        let slot = slot_of(&[FIRST, LAST]);
+        let others = [FIRST, LAST].map(|hash| {
+            let slot = slot.clone();
+            spawn(move || assert!(remove(&slot, hash)))
+        });
+        assert!(Item::new(MIDDLE).insert(&slot));
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert_eq!(slot.len(), 1);
+        assert_eq!(close(&slot), [MIDDLE]);
+    });
+}
+
+/// Two neighbours are removed.
+#[test]
+fn remove_vs_remove() {
+    model("map_remove_vs_remove", Bound::Unbounded, 1, || {
+        let slot = slot_of(&[FIRST, MIDDLE, LAST]);
+        let other = spawn({
+            let slot = slot.clone();
+            move || assert!(remove(&slot, FIRST))
+        });
+        assert!(remove(&slot, MIDDLE));
+        other.join().unwrap();
+        assert_eq!(close(&slot), [LAST]);
+    });
+}
+
+/// One entry, two that remove it: one does.
+#[test]
+fn remove_vs_remove_of_the_same() {
+    model("map_remove_vs_remove_of_the_same", Bound::Unbounded, 1, || {
+        let slot = slot_of(&[FIRST, LAST]);
+        let other = spawn({
+            let slot = slot.clone();
+            move || remove(&slot, LAST)
+        });
+        let here = remove(&slot, LAST);
+        assert!(other.join().unwrap() != here);
+        assert_eq!(close(&slot), [FIRST]);
+    });
+}
+
+/// Each entry comes out once: by its remover or by the closer; what comes too late is refused.
+#[test]
+fn close_vs_remove_vs_insert() {
+    model("map_close_vs_remove_vs_insert", Bound::Preemptions(3), 1, || {
+        let slot = slot_of(&[FIRST, LAST]);
+        let (inserter, remover) = (slot.clone(), slot.clone());
+        let inserter = spawn(move || {
+            let item = Item::new(MIDDLE);
+            let inserted = item.insert(&inserter);
+            if !inserted {
+                item.free();
+            }
+            inserted
+        });
+        let remover = spawn(move || remove(&remover, LAST));
+        let mut closed = close(&slot);
+        let mut expected = vec![FIRST];
+        if inserter.join().unwrap() {
+            expected.push(MIDDLE);
+        }
+        if !remover.join().unwrap() {
+            expected.push(LAST);
+        }
+        closed.sort_by_key(|hash| hash.reverse_bits());
+        assert_eq!(closed, expected);
+        assert!(!Item(NonNull::dangling(), 0).insert(&slot), "closed for good");
+    });
+}
+
+/// An entry that is removed while the map closes stays linked behind frozen links: a walk that begins later must not
+/// get there (rule 5).
+#[test]
+fn close_vs_remove_vs_late_walk() {
+    model("map_close_vs_remove_vs_late_walk", Bound::Preemptions(3), 1, || {
+        let slot = slot_of(&[FIRST, MIDDLE, LAST]);
+        let (remover, walker) = (slot.clone(), slot.clone());
+        let remover = spawn(move || remove(&remover, MIDDLE));
+        let walker = spawn(move || {
+            let mut seen = 0;
+            walker.for_each(&pin(), |_| seen += 1);
+            assert!(seen <= 3);
+            remove(&walker, LAST)
+        });
+        let closed = close(&slot).len();
+        let removed = [remover, walker].map(|other| usize::from(other.join().unwrap()));
+        assert_eq!(closed + removed[0] + removed[1], 3);
+    });
+}
+
+/// The second bucket's sentinel is linked while its entries come and go.
+#[test]
+fn growth_vs_insert_vs_remove() {
+    model("map_growth_vs_insert_vs_remove", Bound::Preemptions(2), 1, || {
+        let slot = slot_of(&[ODD]);
+        let (inserter, remover) = (slot.clone(), slot.clone());
+        let inserter = spawn(move || assert!(Item::new(EVEN).insert(&inserter)));
+        let remover = spawn(move || assert!(remove(&remover, ODD)));
+        assert!(Item::new(ODD_TOO).insert(&slot));
+        inserter.join().unwrap();
+        remover.join().unwrap();
+        assert_eq!(close(&slot), [EVEN, ODD_TOO]);
+    });
+}
+
+/// Two link the same sentinel.
+#[test]
+fn growth_by_two() {
+    model("map_growth_by_two", Bound::Preemptions(3), 1, || {
+        let slot = slot_of(&[EVEN]);
+        // Grown to two buckets, the second one not linked yet.
+        assert!(Item::new(EVEN + A).insert(&slot));
+        let other = spawn({
+            let slot = slot.clone();
+            move || assert!(Item::new(ODD).insert(&slot))
+        });
+        assert!(Item::new(ODD_TOO).insert(&slot));
+        other.join().unwrap();
+        assert!(remove(&slot, ODD));
+        assert!(remove(&slot, ODD_TOO));
+        assert_eq!(close(&slot), [EVEN, EVEN + A]);
+    });
+}
+
+/// A sentinel is linked while the map closes.
+#[test]
+fn growth_vs_close() {
+    model("map_growth_vs_close", Bound::Preemptions(3), 1, || {
+        let slot = slot_of(&[EVEN, EVEN + A]);
+        let other = spawn({
+            let slot = slot.clone();
+            move || {
+                let item = Item::new(ODD);
+                let inserted = item.insert(&slot);
+                if !inserted {
+                    item.free();
+                }
+                inserted
+            }
+        });
+        let closed = close(&slot).len();
+        assert_eq!(closed, 2 + usize::from(other.join().unwrap()));
+    });
+}
+
+/// A map that has grown and is empty again is replaced, while one comes in: it is found in the new one.
+#[test]
+fn replacement_vs_insert() {
+    model("map_replacement_vs_insert", Bound::Preemptions(3), 1, || {
+        let slot = slot_of(&[EVEN, ODD]);
+        assert!(remove(&slot, EVEN));
+        let other = spawn({
+            let slot = slot.clone();
+            move || assert!(remove(&slot, ODD))
+        });
+        assert!(Item::new(EVEN).insert(&slot));
+        assert!(!remove(&slot, ODD_TOO));
+        other.join().unwrap();
+        assert!(remove(&slot, EVEN));
+        assert_eq!(slot.len(), 0);
+        assert!(close(&slot).is_empty());
+    });
+}
+
+/// The same while the slot closes for good.
+#[test]
+fn replacement_vs_insert_vs_close() {
+    model("map_replacement_vs_insert_vs_close", Bound::Preemptions(2), 1, || {
+        let slot = slot_of(&[EVEN, ODD]);
+        assert!(remove(&slot, EVEN));
+        let (inserter, remover) = (slot.clone(), slot.clone());
+        let remover = spawn(move || remove(&remover, ODD));
+        let inserter = spawn(move || {
+            let item = Item::new(ODD_TOO);
+            let inserted = item.insert(&inserter);
+            if !inserted {
+                item.free();
+            }
+            inserted
+        });
+        let mut closed = close(&slot);
+        let mut expected = Vec::new();
+        if !remover.join().unwrap() {
+            expected.push(ODD);
+        }
+        if inserter.join().unwrap() {
+            expected.push(ODD_TOO);
+        }
+        closed.sort_unstable();
+        assert_eq!(closed, expected);
+    });
+}

@@ -1,0 +1,175 @@
+//! Runtimes: where actors run.
+
+use std::fmt;
+use std::sync::Arc as StdArc;
+use std::time::Duration;
+
+use crate::actor::actor_ref::ActorRef;
+use crate::scheduler::idle::MOST_WORKERS;
+use crate::scheduler::{Config, Scheduler};
+use crate::sync::thread;
+use shared::Shared;
+
+mod options;
+mod shared;
+mod spawn;
+mod start;
+
+pub use options::{Backend, Mailbox, Options, StartError};
+pub use start::{Starts, start};
+
+/// A runtime: worker threads, a clock, and the actors that run there.
+///
+/// Most programs need none: `start` uses a default runtime that starts by itself, has a worker for each processor and
+/// lives as long as the process. Make one to choose the number of threads, or to end all its actors together.
+///
+/// Dropping a runtime kills what still runs there and waits for it, up to 5 seconds for handlers that do not return.
+///
+/// ```
+/// use std::time::Duration;
+/// use deathwatch::{Options, Runtime, prelude::*};
+/// # struct Idle; impl Actor for Idle {}
+///
+/// let runtime = Runtime::builder().workers(2).name("workers").build()?;
+/// let actor = runtime.start(Idle)?;
+/// let other = Idle.start_with(Options::new().runtime(&runtime).name("other"))?;
+/// assert_eq!(runtime.live_actors(), 2);
+///
+/// runtime.shutdown(Duration::from_secs(1))?;
+/// assert_eq!(actor.exit_reason(), Some(ExitReason::Shutdown));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Runtime {
+    shared: StdArc<Shared>,
+}
+
+/// A shutdown did not end in time; what was left has been killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutdownError {
+    /// How many actors had not stopped within the time limit.
+    pub killed: usize,
+    /// How many of those had not ended after being killed either: their handlers do not return.
+    pub stuck: usize,
+}
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "actors that did not stop in time and were killed: {}; ", self.killed)?;
+        write!(f, "of these, stuck in a handler: {}", self.stuck)
+    }
+}
+
+impl std::error::Error for ShutdownError {}
+
+/// See [`RuntimeBuilder::slow_handler`].
+const SLOW: Duration = Duration::from_millis(100);
+
+/// Chooses how a [`Runtime`] is made.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct RuntimeBuilder {
+    workers: Option<usize>,
+    name: Option<String>,
+    stack_size: Option<usize>,
+    slow: Option<Duration>,
+}
+
+impl RuntimeBuilder {
+    /// How many worker threads; one for each processor unless this says otherwise.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// What its threads are called, followed by a number.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The stack of each of its threads, in bytes.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// How long a handler may keep a worker without awaiting before that is reported on the standard error output: once
+    /// for each type of actor, and in debug builds only. 100 ms unless this says otherwise.
+    pub fn slow_handler(mut self, limit: Duration) -> Self {
+        self.slow = Some(limit);
+        self
+    }
+
+    /// Makes the runtime and starts its threads.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Workers`] for a number of workers that cannot be, [`StartError::Thread`] when the system refuses a
+    /// thread; those that had been started are ended.
+    pub fn build(self) -> Result<Runtime, StartError> {
+        let workers = self.workers.unwrap_or_else(|| thread::parallelism().min(MOST_WORKERS));
+        if workers == 0 || workers > MOST_WORKERS {
+            return Err(StartError::Workers(workers));
+        }
+        let name = self.name.unwrap_or_else(|| "deathwatch".to_owned());
+        let config = Config { workers, name: name.clone(), stack_size: self.stack_size };
+        let scheduler = Scheduler::start(config).map_err(StartError::Thread)?;
+        let slow = self.slow.unwrap_or(SLOW);
+        Ok(Runtime { shared: Shared::new(scheduler, name, self.stack_size, slow) })
+    }
+}
+
+impl Runtime {
+    /// A runtime with a worker for each processor.
+    ///
+    /// # Errors
+    ///
+    /// As [`RuntimeBuilder::build`].
+    pub fn new() -> Result<Self, StartError> {
+        Self::builder().build()
+    }
+
+    /// Chooses how a runtime is made.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::default()
+    }
+
+    /// Starts an actor here.
+    ///
+    /// # Errors
+    ///
+    /// As [`tasks::Actor::start_with`](crate::tasks::Actor::start_with).
+    pub fn start<A: Starts<K>, K>(&self, actor: A) -> Result<ActorRef<A>, StartError> {
+        start(actor, Options::new().runtime(self))
+    }
+
+    /// How many actors have been started here and are not gone completely yet.
+    pub fn live_actors(&self) -> usize {
+        self.shared.live()
+    }
+
+    /// Stops all actors with [`ExitReason::Shutdown`], waits for them up to `limit`, kills what is left, and ends the
+    /// threads. From the beginning of it, nothing can be started here any more. Calling it again does nothing.
+    ///
+    /// Called by an actor of this runtime, it cannot wait for itself: it kills everybody and returns, and the threads
+    /// end by themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutdownError`] when some had to be killed. Handlers that do not return keep their thread; it ends with them.
+    pub fn shutdown(&self, limit: Duration) -> Result<(), ShutdownError> {
+        self.shared.end(Some(limit))
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let _ = self.shared.end(None);
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("live_actors", &self.live_actors()).finish_non_exhaustive()
+    }
+}

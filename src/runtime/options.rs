@@ -1,0 +1,170 @@
+//! How actors are started, and why they cannot be.
+
+use std::fmt;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc as StdArc;
+
+use super::Runtime;
+use super::shared::Shared;
+use crate::mailbox::bound::{Bound, OnFull};
+use crate::sync::Arc;
+
+/// Which threads an actor runs on.
+///
+/// ```
+/// use deathwatch::{Backend, Options, prelude::*};
+///
+/// struct Indexer;
+/// impl Actor for Indexer {}
+///
+/// struct Hash(&'static str);
+/// impl Message for Hash { type Reply = usize; }
+/// impl Handler<Hash> for Indexer {
+///     async fn handle(&mut self, Hash(path): Hash, _: &Context<Self>) -> usize {
+///         std::fs::read(path).map_or(0, |content| content.len()) // blocks its thread, and nobody else
+///     }
+/// }
+///
+/// let indexer = Indexer.start_with(Options::new().backend(Backend::Blocking))?;
+/// assert!(indexer.request(Hash("Cargo.toml")).wait().unwrap() > 0);
+/// # Ok::<(), deathwatch::StartError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// The work-stealing scheduler: many actors on few threads, which no handler may block. The default in
+    /// [`tasks`](crate::tasks).
+    Scheduler,
+    /// A pool of threads that grows as far as its actors block, up to 512, and shrinks when they do not.
+    Blocking,
+    /// A thread of the actor's own. The only one in [`threads`](crate::threads).
+    Thread,
+}
+
+/// How an actor is started: its name, its mailbox, its runtime.
+///
+/// ```
+/// use deathwatch::{Mailbox, OnFull, Options, prelude::*};
+/// # struct Idle; impl Actor for Idle {}
+/// let options = Options::new().name("reader").mailbox(Mailbox::bounded(64, OnFull::Wait));
+/// let reader = Idle.start_with(options)?;
+/// assert_eq!(reader.name(), Some("reader"));
+/// # Ok::<(), deathwatch::StartError>(())
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct Options {
+    pub(super) name: Option<StdArc<str>>,
+    pub(super) mailbox: Mailbox,
+    pub(super) runtime: Option<StdArc<Shared>>,
+    pub(super) backend: Option<Backend>,
+}
+
+impl Options {
+    /// No name, an unbounded mailbox, the runtime of the calling actor or the default one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the actor is called, in [`Down`](crate::Down)s and logs. Names need not be unique.
+    pub fn name(mut self, name: impl Into<StdArc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How many messages its mailbox takes.
+    pub fn mailbox(mut self, mailbox: Mailbox) -> Self {
+        self.mailbox = mailbox;
+        self
+    }
+
+    /// Where it runs.
+    pub fn runtime(mut self, runtime: &Runtime) -> Self {
+        self.runtime = Some(StdArc::clone(&runtime.shared));
+        self
+    }
+
+    /// Which threads it runs on.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("name", &self.name)
+            .field("mailbox", &self.mailbox)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many messages a mailbox takes, and what it does with more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mailbox {
+    /// `None`: unbounded.
+    limit: Option<(usize, OnFull)>,
+}
+
+impl Mailbox {
+    /// Takes as many as memory allows. The default.
+    pub fn unbounded() -> Self {
+        Self::default()
+    }
+
+    /// Takes so many messages: at least 1, at most 2^32, and at most 2^20 with [`OnFull::DropOldest`], whose ring is
+    /// allocated at once. Checked when the actor is started.
+    pub fn bounded(capacity: usize, on_full: OnFull) -> Self {
+        Mailbox { limit: Some((capacity, on_full)) }
+    }
+
+    pub(super) fn build(self) -> Result<Option<Arc<Bound>>, StartError> {
+        let Some((capacity, on_full)) = self.limit else { return Ok(None) };
+        let most = if on_full == OnFull::DropOldest { 1 << 20 } else { 1 << 32 };
+        match NonZeroUsize::new(capacity) {
+            Some(capacity) if capacity.get() as u64 <= most => {
+                Ok(Some(Arc::new(Bound::new(capacity, on_full))))
+            }
+            _ => Err(StartError::Capacity(capacity)),
+        }
+    }
+}
+
+/// An actor or a runtime could not be started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The runtime has been shut down.
+    ShutDown,
+    /// A thread could not be started.
+    Thread(io::Error),
+    /// A runtime needs at least one worker, and takes at most so many.
+    Workers(usize),
+    /// A bounded mailbox of this capacity cannot be made.
+    Capacity(usize),
+    /// An actor of this mode cannot run there.
+    Backend(Backend),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::ShutDown => f.write_str("the runtime has been shut down"),
+            StartError::Thread(error) => write!(f, "a thread could not be started: {error}"),
+            StartError::Workers(workers) => write!(f, "a runtime cannot have {workers} workers"),
+            StartError::Backend(backend) => write!(f, "an actor of this mode cannot run on {backend:?}"),
+            StartError::Capacity(capacity) => write!(f, "a mailbox cannot have room for {capacity} messages"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Thread(error) => Some(error),
+            _ => None,
+        }
+    }
+}

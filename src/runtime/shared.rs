@@ -1,0 +1,221 @@
+//! What the actors of a runtime share, and its end.
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::sync::{Arc as StdArc, Mutex, PoisonError, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use super::ShutdownError;
+use crate::actor::blocking;
+use crate::cell::body::observer;
+use crate::cell::{CellRef, Consumer, Erased, Host, Runnable};
+use crate::clock::Clock;
+use crate::exit::{self, Death};
+use crate::monitor::entry::Firing;
+use crate::reason::ExitReason;
+use crate::reclaim;
+use crate::scheduler::Scheduler;
+use crate::scheduler::elastic::Elastic;
+use crate::structs::queue::Queue;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Arc, AtomicWaker};
+
+/// What the actors of a runtime share.
+pub struct Shared {
+    pub(super) scheduler: Arc<Scheduler>,
+    pub(super) elastic: Arc<Elastic>,
+    pub(super) clock: Clock,
+    pub(super) name: String,
+    pub(super) stack_size: Option<usize>,
+    /// How long a handler may block a worker before that is reported, in debug builds.
+    slow: Duration,
+    /// Which types of actors have been reported.
+    reported: Mutex<BTreeSet<&'static str>>,
+    /// Its death is the runtime's: every actor is tied to it.
+    pub(super) root: CellRef,
+    /// Does the end begin with a stop, or with a kill?
+    in_order: AtomicBool,
+    /// Whom the end of the runtime has met.
+    condemned: Queue<CellRef>,
+    live: AtomicUsize,
+    /// Threads that belong to one actor and have not ended.
+    own_threads: AtomicUsize,
+    all_gone: AtomicWaker,
+}
+
+/// The host of the root: it has no life.
+struct NoHost;
+
+impl Host for NoHost {
+    type Death = Death;
+
+    fn wake(&self, _cell: &CellRef) {}
+
+    fn schedule(&self, _runnable: Runnable) {
+        unreachable!("the root is never queued");
+    }
+
+    fn clock(&self) -> Option<&Clock> {
+        None
+    }
+
+    fn death(&self, reason: ExitReason) -> Death {
+        Death::new(reason)
+    }
+
+    fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
+        exit::retire(consumer, death)
+    }
+}
+
+/// How long the end of a runtime waits for killed actors whose handlers do not return.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Shared {
+    pub(super) fn new(
+        scheduler: Arc<Scheduler>,
+        name: String,
+        stack_size: Option<usize>,
+        slow: Duration,
+    ) -> StdArc<Self> {
+        let shared = StdArc::new_cyclic(|weak: &Weak<Shared>| Shared {
+            elastic: Elastic::new(format!("{name}-blocking"), stack_size, {
+                let weak = weak.clone();
+                Box::new(move || super::start::enter(weak.clone()))
+            }),
+            clock: Clock::new(format!("{name}-clock")),
+            root: observer::<Erased, _>(NoHost).cell().clone(),
+            in_order: AtomicBool::new(false),
+            condemned: Queue::new(),
+            live: AtomicUsize::new(0),
+            own_threads: AtomicUsize::new(0),
+            all_gone: AtomicWaker::new(),
+            reported: Mutex::default(),
+            scheduler,
+            name,
+            stack_size,
+            slow,
+        });
+        let owner: StdArc<dyn Any + Send + Sync> = shared.clone();
+        shared.scheduler.set_owner(StdArc::downgrade(&owner));
+        shared
+    }
+
+    /// One more actor.
+    pub(super) fn one_more(&self) {
+        // ORDERING: Relaxed: raised before the actor can be met by the end of the runtime, which waits for zero.
+        self.live.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One more thread that belongs to an actor; counted until what comes back is dropped.
+    pub(super) fn one_thread(self: &StdArc<Self>) -> CountedThread {
+        // ORDERING: Relaxed: as for actors.
+        self.own_threads.fetch_add(1, Ordering::Relaxed);
+        CountedThread(StdArc::clone(self))
+    }
+
+    /// A handler has kept its worker for so long.
+    pub(super) fn note_run(&self, actor: &'static str, took: Duration) {
+        if took < self.slow {
+            return;
+        }
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.insert(actor) {
+            eprintln!(
+                "deathwatch: a handler of {actor} has kept a worker for {took:?} without awaiting; \
+                 Backend::Blocking is for that (reported once, in debug builds only)"
+            );
+        }
+    }
+
+    pub(super) fn live(&self) -> usize {
+        // ORDERING: Acquire pairs with the Release in `one_gone`: zero means that all is over.
+        self.live.load(Ordering::Acquire)
+    }
+
+    pub(super) fn one_gone(&self) {
+        // ORDERING: AcqRel: see `live`; what every actor did is before the waking.
+        if self.live.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.all_gone.wake();
+        }
+    }
+
+    /// Is neither an actor left nor a thread of one?
+    fn is_quiet(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in the drop of `CountedThread`.
+        self.live() == 0 && self.own_threads.load(Ordering::Acquire) == 0
+    }
+
+    /// Waits until no actor is left; false when the time is over first.
+    fn wait_gone(&self, limit: Duration) -> bool {
+        let gone = std::future::poll_fn(|cx| {
+            self.all_gone.register(cx.waker());
+            if self.is_quiet() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        blocking::block_anywhere(gone, limit).is_some()
+    }
+
+    /// An actor that the end of the runtime has met.
+    pub(super) fn condemn(&self, actor: CellRef) {
+        // ORDERING: Relaxed: written before the root's list was closed, which is what brought us here.
+        if self.in_order.load(Ordering::Relaxed) {
+            actor.stop(ExitReason::Shutdown);
+        } else {
+            actor.kill();
+        }
+        self.condemned.push(actor);
+    }
+
+    /// Ends the runtime: in order within the limit, or at once. Later calls find nothing left to do.
+    pub(super) fn end(&self, limit: Option<Duration>) -> Result<(), ShutdownError> {
+        // ORDERING: Relaxed: see `condemn`.
+        self.in_order.store(limit.is_some(), Ordering::Relaxed);
+        if self.root.reason.set(ExitReason::Shutdown).is_err() {
+            return Ok(());
+        }
+        let mut firing = Firing::default();
+        while !firing.step(&self.root, usize::MAX) {}
+        // A worker that waited for the actors of its own runtime would wait for itself.
+        let inside = super::start::is_inside(self);
+        let stopped = self.is_quiet() || (!inside && limit.is_some_and(|limit| self.wait_gone(limit)));
+        let mut error = ShutdownError { killed: 0, stuck: 0 };
+        if !stopped {
+            error.killed = self.live();
+            while let Some(actor) = self.condemned.pop() {
+                actor.kill();
+            }
+            if !inside && !self.wait_gone(PATIENCE) {
+                error.stuck = self.live();
+            }
+        }
+        let patience = if error.stuck > 0 || inside { Duration::ZERO } else { PATIENCE };
+        self.scheduler.stop();
+        if !inside {
+            self.scheduler.join(Some(patience));
+        }
+        self.elastic.stop(patience);
+        self.clock.stop();
+        while self.condemned.pop().is_some() {}
+        reclaim::flush();
+        if limit.is_none() || error.killed == 0 { Ok(()) } else { Err(error) }
+    }
+}
+
+/// A thread that belongs to an actor of this runtime.
+pub struct CountedThread(StdArc<Shared>);
+
+impl CountedThread {
+    /// The runtime.
+    pub(super) fn shared(&self) -> &StdArc<Shared> {
+        &self.0
+    }
+}
+
+impl Drop for CountedThread {
+    fn drop(&mut self) {
+        // ORDERING: AcqRel: all that the thread did is before the waking.
+        self.0.own_threads.fetch_sub(1, Ordering::AcqRel);
+        self.0.all_gone.wake();
+    }
+}

@@ -1,0 +1,68 @@
+//! Starting an actor from another.
+
+use super::options::{Options, StartError};
+use super::start::{Starts, start_then};
+use crate::actor::actor_ref::ActorRef;
+use crate::actor::context::Context;
+use crate::actor::message::SentTo;
+use crate::id::MonitorRef;
+use crate::monitor::Down;
+
+impl<A: Send + 'static> Context<A> {
+    /// Starts an actor, of either mode, on this actor's runtime and monitors it, in one step: whatever happens to it, also in its very
+    /// first moments, is told with its true reason.
+    ///
+    /// # Panics
+    ///
+    /// As [`tasks::Actor::start`](crate::tasks::Actor::start).
+    ///
+    /// ```
+    /// use deathwatch::prelude::*;
+    ///
+    /// struct Stillborn;
+    /// impl Actor for Stillborn {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         ctx.stop_with(ExitReason::error("no configuration"));
+    ///     }
+    /// }
+    ///
+    /// struct Parent;
+    /// impl Actor for Parent {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         ctx.spawn_monitored(Stillborn);
+    ///     }
+    /// }
+    /// impl Handler<Down> for Parent {
+    ///     async fn handle(&mut self, down: Down, ctx: &Context<Self>) {
+    ///         ctx.stop_with(down.reason);
+    ///     }
+    /// }
+    /// assert_eq!(Parent.start().wait_exit().wait().to_string(), "error: no configuration");
+    /// ```
+    #[track_caller]
+    pub fn spawn_monitored<B: Starts<L>, L, K: 'static>(&self, actor: B) -> (ActorRef<B>, MonitorRef)
+    where
+        Down: SentTo<A, K>,
+    {
+        match self.spawn_monitored_with(actor, Options::new()) {
+            Ok(both) => both,
+            Err(error) => panic!("cannot start an actor: {error}"),
+        }
+    }
+
+    /// As [`spawn_monitored`](Self::spawn_monitored), with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`tasks::Actor::start_with`](crate::tasks::Actor::start_with); nothing is monitored then.
+    pub fn spawn_monitored_with<B: Starts<L>, L, K: 'static>(
+        &self,
+        actor: B,
+        options: Options,
+    ) -> Result<(ActorRef<B>, MonitorRef), StartError>
+    where
+        Down: SentTo<A, K>,
+    {
+        start_then(actor, options, |started| self.monitor(started))
+    }
+}

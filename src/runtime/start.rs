@@ -1,0 +1,190 @@
+//! Starting an actor.
+
+use std::cell::RefCell;
+use std::sync::{Arc as StdArc, OnceLock, Weak};
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::Runtime;
+use super::options::{Backend, Options, StartError};
+use super::shared::Shared;
+use crate::actor::actor_ref::ActorRef;
+use crate::actor::stage::Stage;
+use crate::cell::{self, Birth, CellRef, Consumer, Erased, Host, Runnable};
+use crate::clock::Clock;
+use crate::exit::{self, Death};
+use crate::monitor::entry::Tie;
+use crate::reason::ExitReason;
+use crate::scheduler::Scheduler;
+use crate::scheduler::elastic::Elastic;
+use crate::scheduler::own_thread::OwnThread;
+use crate::sync::Arc;
+use crate::turn::{self, Hooks};
+
+/// An actor that can be started, in mode `K`: implemented by the modes for every actor of theirs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an actor",
+    note = "write `impl Actor for {Self} {{}}` with `Actor` from `deathwatch::tasks` or `deathwatch::threads`"
+)]
+pub trait Starts<K>: Send + Sized + 'static {
+    #[doc(hidden)]
+    type Hooks: Hooks<Self>;
+
+    #[doc(hidden)]
+    fn backend(asked: Option<Backend>) -> Result<Backend, StartError>;
+}
+
+/// The host of every actor.
+struct Placed {
+    shared: StdArc<Shared>,
+    place: Place,
+    /// The actor's type, for reports.
+    actor: fn() -> &'static str,
+}
+
+/// Where an actor runs.
+enum Place {
+    Scheduler,
+    Blocking,
+    Thread(Arc<OwnThread>),
+}
+
+impl Host for Placed {
+    type Death = Death;
+
+    fn schedule(&self, runnable: Runnable) {
+        match &self.place {
+            Place::Scheduler => self.shared.scheduler.schedule(runnable),
+            Place::Blocking => Elastic::schedule(&self.shared.elastic, runnable),
+            Place::Thread(thread) => thread.schedule(runnable),
+        }
+    }
+
+    fn clock(&self) -> Option<&Clock> {
+        Some(&self.shared.clock)
+    }
+
+    fn note_run(&self, took: Duration) {
+        if matches!(self.place, Place::Scheduler) {
+            self.shared.note_run((self.actor)(), took);
+        }
+    }
+
+    fn death(&self, reason: ExitReason) -> Death {
+        Death::new(reason)
+    }
+
+    fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
+        let done = exit::retire(consumer, death);
+        if done {
+            if let Place::Thread(thread) = &self.place {
+                thread.end();
+            }
+            self.shared.one_gone();
+        }
+        done
+    }
+}
+
+thread_local! {
+    /// The runtime of a thread that is not a worker of a scheduler.
+    static RUNTIME: RefCell<Weak<Shared>> = const { RefCell::new(Weak::new()) };
+}
+
+/// The calling thread works for this runtime from now on.
+pub(super) fn enter(shared: Weak<Shared>) {
+    let _ = RUNTIME.try_with(|runtime| runtime.replace(shared));
+}
+
+/// The runtime whose actor is calling.
+fn enclosing() -> Option<StdArc<Shared>> {
+    if let Some(owner) = Scheduler::current().and_then(|scheduler| scheduler.owner()) {
+        return owner.downcast().ok();
+    }
+    RUNTIME.try_with(|runtime| runtime.borrow().upgrade()).ok().flatten()
+}
+
+/// Is the caller a thread of this runtime?
+pub fn is_inside(shared: &Shared) -> bool {
+    enclosing().is_some_and(|enclosing| std::ptr::eq(&*enclosing, shared))
+}
+
+/// The runtime of the calling actor, or the default one, which is started if need be.
+fn current() -> Result<StdArc<Shared>, StartError> {
+    static DEFAULT: OnceLock<Runtime> = OnceLock::new();
+    if let Some(shared) = enclosing() {
+        return Ok(shared);
+    }
+    if let Some(runtime) = DEFAULT.get() {
+        return Ok(StdArc::clone(&runtime.shared));
+    }
+    // Whoever loses this race ends its own again.
+    let made = Runtime::new()?;
+    Ok(StdArc::clone(&DEFAULT.get_or_init(|| made).shared))
+}
+
+/// Starts an actor.
+pub fn start<A: Starts<K>, K>(actor: A, options: Options) -> Result<ActorRef<A>, StartError> {
+    start_then(actor, options, |_| ()).map(|(actor, ())| actor)
+}
+
+/// Starts an actor, with something to be done before it runs for the first time.
+pub fn start_then<A: Starts<K>, K, T>(
+    actor: A,
+    options: Options,
+    then: impl FnOnce(&ActorRef<A>) -> T,
+) -> Result<(ActorRef<A>, T), StartError> {
+    let backend = A::backend(options.backend)?;
+    let shared = options.runtime.map_or_else(current, Ok)?;
+    let birth = Birth { name: options.name, bound: options.mailbox.build()? };
+    shared.one_more();
+    let thread = (backend == Backend::Thread).then(OwnThread::new);
+    let host = Placed {
+        shared: StdArc::clone(&shared),
+        place: match (&thread, backend) {
+            (Some(thread), _) => Place::Thread(Arc::clone(thread)),
+            (None, Backend::Blocking) => Place::Blocking,
+            (None, _) => Place::Scheduler,
+        },
+        actor: std::any::type_name::<A>,
+    };
+    let mut tied = true;
+    let strong = cell::spawn(birth, host, |consumer: Consumer<Stage<A>>| {
+        let judge = StdArc::clone(&shared);
+        let tie = Tie::new(consumer.cell(), &shared.root, move |actor| judge.condemn(actor));
+        tied = tie.is_some();
+        let stage = Stage::new(actor, consumer.address());
+        // The tie is the life's: dropped with it, or when it has ended.
+        turn::live::<A, A::Hooks>(stage, consumer).inspect(move |_| drop(tie))
+    });
+    let first = Runnable::first(&strong);
+    if !tied {
+        drop(first); // ends it on the spot
+        return Err(StartError::ShutDown);
+    }
+    if let Some(thread) = &thread {
+        if let Err(error) = start_thread(&shared, strong.cell(), thread) {
+            drop(first);
+            return Err(StartError::Thread(error));
+        }
+    }
+    let actor = ActorRef::new(strong);
+    let done = then(&actor);
+    first.submit();
+    Ok((actor, done))
+}
+
+/// Starts the thread of an actor that has one of its own.
+fn start_thread(shared: &StdArc<Shared>, cell: &CellRef, thread: &Arc<OwnThread>) -> std::io::Result<()> {
+    let name = match &cell.name {
+        Some(name) => name.replace('\0', " "),
+        None => format!("{}-{}", shared.name, cell.id.get()),
+    };
+    let counted = shared.one_thread();
+    OwnThread::start(thread, name, shared.stack_size, move |live: &mut dyn FnMut()| {
+        enter(StdArc::downgrade(counted.shared()));
+        live();
+        drop(counted);
+    })
+}

@@ -1,0 +1,391 @@
+#![cfg(not(loom))]
+//! What is left when all is over: nothing. The counts belong to the whole process, so these tests take turns.
+
+#[macro_use]
+mod support;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use deathwatch::census::{Kind, alive, flush};
+use deathwatch::{ActorRef, Demonitor, ExitReason, Mailbox, Monitors, OnFull, Options, Runtime};
+
+use support::*;
+
+/// Takes the turn, and at the end counts what is left.
+struct Turn {
+    before: [usize; 2],
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Turn {
+    fn take() -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Turn { before: Self::quiet(), _turn: turn }
+    }
+
+    fn count() -> [usize; 2] {
+        [Kind::Cell, Kind::Entry].map(|kind| alive(kind).expect("tests are built with debug assertions"))
+    }
+
+    /// The counts when nothing more goes, for as long as there is garbage: a retired block is freed later.
+    fn quiet() -> [usize; 2] {
+        let mut last = Self::count();
+        let mut same = 0;
+        while same < 8 {
+            flush();
+            let now = Self::count();
+            same = if now == last { same + 1 } else { 0 };
+            last = now;
+        }
+        last
+    }
+
+    /// Nothing must be left of what was made since.
+    #[track_caller]
+    fn end(self) {
+        // Threads that ended give their garbage away; what a thread that is just ending holds comes a little later.
+        while Self::quiet() != self.before {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// The counts are not empty words: they see what is alive.
+#[test]
+fn the_counts_count() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let runtime = solo();
+    let (target, _) = Puppet::on(&runtime);
+    let mut monitors = Monitors::new();
+    monitors.monitor(&target);
+    let [cells, entries] = Turn::count();
+    assert!(cells >= turn.before[0] + 3, "the runtime, the actor and the watcher");
+    assert!(entries >= turn.before[1] + 2, "the runtime's interest, and ours");
+    drop((target, monitors, runtime));
+    turn.end();
+}
+
+/// R41, R46: a target that lives long, with ten thousand watchers that come and go: by demonitor, by dying, by being
+/// dropped.
+#[test]
+fn many_short_lived_watchers() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let runtime = solo();
+    let (target, _) = Puppet::on(&runtime);
+    let before = Turn::count();
+    for round in 0..10_000 {
+        match round % 4 {
+            0 => {
+                let mut monitors = Monitors::new();
+                let monitor = monitors.monitor(&target);
+                assert!(matches!(monitors.demonitor(monitor), Demonitor::Cancelled));
+            }
+            1 => {
+                Monitors::new().monitor(&target);
+            }
+            2 => {
+                let mut wait = target.wait_exit();
+                assert!(poll_once(&mut wait).is_pending());
+            }
+            _ => {
+                let (watcher, _) = Puppet::on(&runtime);
+                let target_in = target.clone();
+                watcher.call(move |_, ctx| ctx.monitor(&target_in));
+                end(&watcher);
+            }
+        }
+    }
+    // The target is alive and well, and yet little is left: cancelled entries that are not swept yet, garbage that is
+    // not collected yet.
+    settle(&runtime);
+    flush();
+    let [cells, entries] = Turn::count();
+    assert!(cells - before[0] <= 1_500 && entries - before[1] <= 1_500, "{cells} cells, {entries} entries");
+    assert!(target.monitored_by().is_empty());
+    drop((target, runtime));
+    turn.end();
+}
+
+/// R42, R47: a watcher that lives long, with ten thousand targets that come and go.
+#[test]
+fn many_short_lived_targets() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let runtime = solo();
+    let (watcher, events) = Puppet::on(&runtime);
+    let mut monitors = Monitors::new();
+    let before = Turn::count();
+    for _ in 0..10_000 {
+        let (target, _) = Puppet::on(&runtime);
+        monitors.monitor(&target);
+        let target_in = target.clone();
+        watcher.call(move |_, ctx| ctx.monitor(&target_in));
+        target.stop();
+        events.down();
+        monitors.recv().unwrap();
+    }
+    settle(&runtime);
+    flush();
+    let [cells, entries] = Turn::count();
+    assert!(cells - before[0] <= 1_500 && entries - before[1] <= 1_500, "{cells} cells, {entries} entries");
+    drop((watcher, monitors, runtime));
+    turn.end();
+}
+
+/// R12, R49: a dead target whose Down nobody has looked at is kept; when it is looked at, or the watcher goes, it is not.
+#[test]
+fn unread_downs() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let runtime = solo();
+    let mut monitors = Monitors::new();
+    for _ in 0..100 {
+        let (target, _) = Puppet::on(&runtime);
+        monitors.monitor(&target);
+        let flushed = monitors.monitor(&target);
+        target.kill();
+        target.wait_exit().wait();
+        settle(&runtime);
+        let _ = monitors.demonitor(flushed);
+    }
+    for _ in 0..50 {
+        monitors.recv().unwrap();
+    }
+    drop((monitors, runtime));
+    turn.end();
+}
+
+/// R44, R45: pairs that monitor each other, a ring, everybody everybody: dead one by one, all at once, or with their
+/// runtime.
+#[test]
+fn cycles_of_monitors() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    for ending in 0..4 {
+        let runtime = duo();
+        let ring: Vec<_> = (0..200).map(|_| Puppet::on(&runtime).0).collect();
+        for n in 0..ring.len() {
+            for step in [1, 2, ring.len() - 1] {
+                let next = ring[(n + step) % ring.len()].downgrade();
+                ring[n].call(move |_, ctx| {
+                    ctx.monitor(&next);
+                    ctx.monitor(&ctx.handle());
+                });
+            }
+        }
+        match ending {
+            0 => ring.iter().for_each(end),
+            1 => std::thread::scope(|scope| {
+                let (left, right) = ring.split_at(100);
+                scope.spawn(|| left.iter().for_each(|actor| actor.kill()));
+                right.iter().for_each(|actor| actor.stop());
+            }),
+            2 => drop(runtime),
+            _ => {
+                drop(ring);
+                drop(runtime);
+                continue;
+            }
+        }
+        for actor in ring {
+            actor.join().wait();
+        }
+    }
+    turn.end();
+}
+
+/// R45: a ring of 100,000 actors, each watching the next.
+#[test]
+fn a_great_ring() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let runtime = duo();
+    let ring: Vec<_> = (0..100_000).map(|_| Puppet::on(&runtime).0).collect();
+    for (n, actor) in ring.iter().enumerate() {
+        let next = ring[(n + 1) % ring.len()].downgrade();
+        actor.send(call(move |_, ctx| ctx.monitor(&next))).unwrap();
+    }
+    drop(ring);
+    drop(runtime);
+    turn.end();
+}
+
+/// R39, R44: demonitor, the target's end and the watcher's end race for the same entries.
+#[test]
+fn races_leave_nothing() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let runtime = duo();
+    for _ in 0..1_000 {
+        let (target, _) = Puppet::on(&runtime);
+        let (watcher, _) = Puppet::on(&runtime);
+        let ctx = watcher.call(|_, ctx| ctx.clone());
+        let refs: Vec<_> = (0..8).map(|_| ctx.monitor(&target)).collect();
+        std::thread::scope(|scope| {
+            scope.spawn(|| refs.iter().for_each(|monitor| drop(ctx.demonitor(*monitor))));
+            scope.spawn(|| {
+                ctx.monitor(&target);
+                watcher.kill();
+            });
+            target.kill();
+        });
+    }
+    drop(runtime);
+    turn.end();
+}
+
+/// R69: requests leave nothing behind, whatever their end: reply, time limit, drop, death, no room.
+#[test]
+fn requests_leave_nothing() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let runtime = solo();
+    for policy in [OnFull::Reject, OnFull::Wait, OnFull::DropNewest, OnFull::DropOldest] {
+        let options = Options::new().runtime(&runtime).mailbox(Mailbox::bounded(2, policy));
+        let (target, _) = Puppet::with(options);
+        for _ in 0..100 {
+            target.call(|_, _| ());
+            drop(target.request(Note(1)));
+        }
+        target.call(|_, _| ());
+        let hold = target.hold();
+        for _ in 0..10 {
+            let mut polled = target.request(Note(2)).no_timeout();
+            let _ = poll_once(&mut polled);
+            assert!(target.request(Note(3)).timeout(std::time::Duration::from_millis(1)).wait().is_err());
+            let mut sending = target.send_wait(Note(4));
+            let _ = poll_once(&mut sending);
+        }
+        let mut unanswered: Vec<_> = (0..10).map(|_| target.request(Note(5)).no_timeout()).collect();
+        unanswered.retain_mut(|request| poll_once(request).is_pending());
+        target.kill();
+        for request in unanswered {
+            assert!(request.wait().is_err());
+        }
+        drop(hold);
+        for _ in 0..10 {
+            let mut late = target.request(Note(6)).no_timeout();
+            assert!(poll_once(&mut late).is_ready());
+        }
+    }
+    drop(runtime);
+    turn.end();
+}
+
+/// R50: a runtime is dropped with everything in it: actors at rest and in handlers, monitors across runtimes, messages
+/// that hold their own actors, contexts that outlive it.
+#[test]
+fn the_end_of_a_runtime_leaves_nothing() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let (here, there) = (duo(), duo());
+    let mut outside = Monitors::new();
+    let mut contexts = Vec::new();
+    let mut waits = Vec::new();
+    for n in 0..200 {
+        let (one, _) = Puppet::on(&here);
+        let (two, _) = Puppet::on(&there);
+        outside.monitor(&one);
+        outside.monitor(&two);
+        let (one_in, two_in) = (one.clone(), two.clone());
+        one.call(move |puppet, ctx| {
+            ctx.monitor(&two_in);
+            let guard = ctx.monitor_guard(&two_in);
+            puppet.luggage.push(Box::new((guard, ctx.clone(), two_in)));
+        });
+        contexts.push(two.call(move |puppet, ctx| {
+            ctx.monitor_with(&one_in, Retold);
+            puppet.luggage.push(Box::new(one_in));
+            ctx.clone()
+        }));
+        let mut wait = one.wait_exit();
+        assert!(poll_once(&mut wait).is_pending());
+        waits.push(wait);
+        if n % 2 == 0 {
+            let hold = one.hold();
+            one.send(Cargo((one.clone(), two.clone()))).unwrap();
+            two.send(Cargo(two.recipient::<Note, _>())).unwrap();
+            std::mem::forget(hold); // the handler never comes back
+        }
+    }
+    drop(here);
+    drop(there);
+    assert_eq!(outside.filter(|down| down.reason == ExitReason::Kill).count(), 400);
+    drop((contexts, waits));
+    turn.end();
+}
+
+/// R50: an actor that was refused because its runtime had ended is gone, and so is one that never ran.
+#[test]
+fn actors_that_never_ran() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let runtime: Runtime = solo();
+    let options = Options::new().runtime(&runtime);
+    let (blocker, _) = Puppet::on(&runtime);
+    let wedge = blocker.wedge();
+    let queued: Vec<ActorRef<Idle>> = (0..100).map(|_| runtime.start(Idle).unwrap()).collect();
+    let mut monitors = Monitors::new();
+    queued.iter().for_each(|actor| {
+        monitors.monitor(actor);
+    });
+    wedge.release_after(move || drop(runtime));
+    assert_eq!(monitors.count(), 100);
+    for _ in 0..100 {
+        assert!(deathwatch::tasks::Actor::start_with(Idle, options.clone()).is_err());
+    }
+    drop((queued, blocker, options));
+    turn.end();
+}
+
+/// R48: monitors need neither threads nor actors of their own.
+#[test]
+#[cfg(target_os = "linux")]
+fn monitors_need_no_threads() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let runtime = solo();
+    let (target, _) = Puppet::on(&runtime);
+    let (watcher, _) = Puppet::on(&runtime);
+    let mut monitors = Monitors::new();
+    let (before, actors, cells) = (threads(), runtime.live_actors(), Turn::count()[0]);
+    for _ in 0..10_000 {
+        monitors.monitor(&target);
+    }
+    let target_in = target.clone();
+    watcher.call(move |_, ctx| {
+        (0..10_000).for_each(|_| {
+            ctx.monitor(&target_in);
+        })
+    });
+    assert_eq!(target.monitored_by().len(), 20_000);
+    assert_eq!((runtime.live_actors(), Turn::count()[0]), (actors, cells));
+    // Other tests wait for their turn, each with a watchdog of its own, so the count may not be exact.
+    assert!(threads() < before + 100);
+    drop((target, watcher, monitors, runtime));
+    turn.end();
+}
+
+/// R46: when all monitors of a target have been taken back, no more than a small constant of them is still in its list.
+#[test]
+fn cancelled_entries_are_bounded_by_the_live_ones() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let runtime = solo();
+    let target = runtime.start(Idle).unwrap();
+    let mut monitors = deathwatch::Monitors::new();
+    let references: Vec<_> = (0..100_065).map(|_| monitors.monitor(&target)).collect();
+    for reference in references {
+        assert!(matches!(monitors.demonitor(reference), deathwatch::Demonitor::Cancelled));
+    }
+    let [_, entries] = Turn::quiet();
+    // 64 in the list, one for the tie of the target to its runtime, and what the epoch holds back.
+    assert!(entries <= turn.before[1] + 64 + 128, "{entries} entries are left");
+    drop((monitors, target));
+    drop(runtime);
+    turn.end();
+}
