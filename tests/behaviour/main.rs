@@ -20,3 +20,4 @@ mod pins;
 mod plain_code;
 mod requests;
 mod runtimes;
+mod threads;
