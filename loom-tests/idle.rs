@@ -152,7 +152,7 @@ fn end(threads: Vec<JoinHandle<()>>) {
 /// Two tasks from outside.
 #[test]
 fn submit_vs_sleep() {
-    model("submit_vs_sleep", Bound::Preemptions(2), 200_000, || {
+    model("submit_vs_sleep", Bound::Preemptions(1), 1_000, || {
         let (pool, threads) = Pool::start(2, 2, |_, _, _| {});
         pool.submit(1);
         pool.submit(2);

@@ -2,14 +2,18 @@
 //! The models: every interleaving of a few threads over the parts that must not go wrong.
 //! `RUSTFLAGS="--cfg loom" cargo test` runs them all; CONTRIBUTING.md says how to write one.
 
+mod crew;
 mod fixture;
 mod harness;
 
 mod attach;
+mod bound;
 mod demonitor;
+mod everything;
 mod exchange;
 mod exits;
 mod idle;
+mod life;
 mod list;
 mod mailbox;
 mod map;

@@ -177,10 +177,24 @@ fn close_vs_remove_vs_late_walk() {
     });
 }
 
-/// The second bucket's sentinel is linked while its entries come and go.
+/// The second bucket's sentinel is linked by an insertion and a removal at once.
+#[test]
+fn growth_vs_remove() {
+    model("map_growth_vs_remove", Bound::Preemptions(3), 1, || {
+        let slot = slot_of(&[ODD]);
+        let remover = slot.clone();
+        let remover = spawn(move || assert!(remove(&remover, ODD)));
+        assert!(Item::new(ODD_TOO).insert(&slot));
+        remover.join().unwrap();
+        assert!(Item::new(EVEN).insert(&slot));
+        assert_eq!(close(&slot), [EVEN, ODD_TOO]);
+    });
+}
+
+/// The same with one more that comes in where the sentinel goes.
 #[test]
 fn growth_vs_insert_vs_remove() {
-    model("map_growth_vs_insert_vs_remove", Bound::Preemptions(2), 1, || {
+    model("map_growth_vs_insert_vs_remove", Bound::Preemptions(1), 1, || {
         let slot = slot_of(&[ODD]);
         let (inserter, remover) = (slot.clone(), slot.clone());
         let inserter = spawn(move || assert!(Item::new(EVEN).insert(&inserter)));

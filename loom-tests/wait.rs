@@ -13,7 +13,7 @@ use crate::harness::{Bound, model};
 /// Whoever waits is woken or finds the reason: it never hangs.
 #[test]
 fn wait_vs_exit() {
-    model("wait_vs_exit", Bound::Unbounded, 1, || {
+    model("wait_vs_exit", Bound::Preemptions(2), 1, || {
         let target = Party::new();
         let mut wait = Wait::new(target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -47,7 +47,7 @@ fn two_waits_vs_exit() {
 /// A wait that is given up while its target dies leaves nothing behind, whether it was attached or not.
 #[test]
 fn wait_dropped_vs_exit() {
-    model("wait_dropped_vs_exit", Bound::Unbounded, 1, || {
+    model("wait_dropped_vs_exit", Bound::Preemptions(3), 1, || {
         let target = Party::new();
         let mut wait = Wait::new(target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));

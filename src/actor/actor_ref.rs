@@ -157,6 +157,20 @@ impl<A: Send + 'static> ActorRef<A> {
     /// [`SendError::Closed`] when the actor takes no more messages, [`SendError::Full`] when its mailbox is bounded and
     /// full and its policy is [`OnFull::Reject`](crate::OnFull::Reject) or [`OnFull::Wait`](crate::OnFull::Wait). The
     /// message comes back in both.
+    ///
+    /// A message that the actor has no handler for does not compile:
+    ///
+    /// ```compile_fail,E0277
+    /// use deathwatch::prelude::*;
+    ///
+    /// struct Idle;
+    /// impl Actor for Idle {}
+    ///
+    /// struct Ping;
+    /// impl Message for Ping { type Reply = (); }
+    ///
+    /// Idle.start().send(Ping).ok();
+    /// ```
     #[doc(alias = "tell")]
     #[doc(alias = "cast")]
     pub fn send<M: SentTo<A, K>, K: 'static>(&self, message: M) -> Result<(), SendError<M>> {

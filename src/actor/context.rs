@@ -108,8 +108,9 @@ impl<A> Context<A> {
         self.cell().stop(reason);
     }
 
-    /// Demonitors: takes back a monitor of this actor. After it returns, no handling of that monitor's [`Down`]
-    /// begins, whichever thread it was called from.
+    /// Demonitors: takes back a monitor of this actor. After it has answered [`Cancelled`](Demonitor::Cancelled) or
+    /// [`Flushed`](Demonitor::Flushed), whichever thread it was called from, that monitor's [`Down`] is never handled.
+    /// [`Unknown`](Demonitor::Unknown) means that its turn has come, or that there is no such monitor.
     ///
     /// It never waits for the target and costs the same however many others monitor it.
     ///
@@ -178,6 +179,22 @@ impl<A: Send + 'static> Context<A> {
     /// }
     ///
     /// assert_eq!(Watcher(Worker.start()).start().wait_exit().wait(), ExitReason::Kill);
+    /// ```
+    ///
+    /// Who has no handler for [`Down`] cannot monitor:
+    ///
+    /// ```compile_fail,E0277
+    /// use deathwatch::prelude::*;
+    ///
+    /// struct Worker;
+    /// impl Actor for Worker {}
+    ///
+    /// struct Watcher(ActorRef<Worker>);
+    /// impl Actor for Watcher {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         ctx.monitor(&self.0);
+    ///     }
+    /// }
     /// ```
     pub fn monitor<K: 'static>(&self, target: &impl Target) -> MonitorRef
     where

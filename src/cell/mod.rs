@@ -269,7 +269,9 @@ impl<S: 'static> Address<S> {
         if !unsafe { Bound::displace(bound, parcel) } {
             return;
         }
-        while let Some(ticket) = Bound::ticket(bound) {
+        // So many tickets as there are places bring out whatever is in the ring now.
+        for _ in 0..bound.capacity() {
+            let Some(ticket) = Bound::ticket(bound) else { return };
             match self.push_parcel(ticket) {
                 Ok(()) => bound.ticket_pushed(),
                 // Closed meanwhile: what is in the ring goes as the rest of the mailbox did.

@@ -12,7 +12,7 @@ use crate::guard;
 use crate::structs::future::SlotFuture;
 use crate::structs::queue::{Queue, Ring};
 use crate::sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicUsize, Ordering, fence};
-use crate::sync::{Arc, AtomicWaker};
+use crate::sync::{Arc, AtomicWaker, limit};
 
 /// What a bounded mailbox does with a message when it is full. A [`Down`](crate::Down) takes no place: no mailbox can
 /// refuse or drop it.
@@ -126,6 +126,11 @@ impl Bound {
         }
     }
 
+    /// How many messages have a place.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Do senders wait for room?
     pub fn waits(&self) -> bool {
         self.policy == OnFull::Wait
@@ -166,13 +171,14 @@ impl Bound {
         }
     }
 
-    /// A waiter has left. When more of them stand in the queue than not, takes all of them out, once around.
+    /// A waiter has left. When more of them stand in the queue than not, takes all of them out, once around. Who comes to
+    /// wait meanwhile may overtake some of those who wait already.
     fn waiter_left(&self) {
         // ORDERING: Relaxed, here and below: a count that decides when to tidy up.
         let gone = self.gone.fetch_add(1, Ordering::Relaxed) + 1;
         let around = self.waiters.len();
         // ORDERING: as above. Whoever sets it to zero goes around.
-        if gone <= 64.max(around / 2) || self.gone.swap(0, Ordering::Relaxed) < gone {
+        if gone <= limit(64.max(around / 2), 0) || self.gone.swap(0, Ordering::Relaxed) < gone {
             return;
         }
         for _ in 0..around {
@@ -184,7 +190,11 @@ impl Bound {
         // A place that became free while a waiter was in our hand found nobody in the queue.
         // ORDERING: pairs with the fence in `free_place`.
         fence(Ordering::SeqCst);
-        if !self.waiters.is_empty() && self.take_place() {
+        // ORDERING: Relaxed: ordered by the fence, which pairs with the one in `close` too: it emptied the queue after we
+        // gave the waiter back, or we see that it is closed.
+        if self.closed.load(Ordering::Relaxed) {
+            self.close();
+        } else if !self.waiters.is_empty() && self.take_place() {
             self.free_place();
         }
     }

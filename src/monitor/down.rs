@@ -23,15 +23,15 @@ pub struct Down {
     pub reason: ExitReason,
 }
 
-/// What [`Context::demonitor`](crate::Context::demonitor) did. After any of the three, no handling of that [`Down`]
-/// begins.
+/// What [`Context::demonitor`](crate::Context::demonitor) did. After `Cancelled` and `Flushed` that [`Down`] is never
+/// handled.
 #[derive(Clone, Debug)]
 pub enum Demonitor {
     /// The monitor is gone; no `Down` was sent.
     Cancelled,
     /// The target was dead already and its `Down` on the way. It was taken back, and here it is.
     Flushed(Down),
-    /// There is no such monitor: its `Down` was handled, or is being handled, or it was taken back before, or it is
-    /// somebody else's.
+    /// There is no such monitor: its `Down` was handled, or its turn has come (called from another thread, this may
+    /// return just before the first line of the handler runs), or it was taken back before, or it is somebody else's.
     Unknown,
 }

@@ -178,7 +178,8 @@ impl List {
     fn is_due(&self, stale: usize) -> bool {
         // ORDERING: Relaxed: a threshold, any recent value will do.
         let live = self.live.load(Ordering::Relaxed).saturating_sub(stale);
-        stale > limit(SWEEP_AT_LEAST.max(live), 0)
+        // An entry may be taken out before it is counted: below zero for a moment.
+        stale as isize > limit(SWEEP_AT_LEAST.max(live), 0) as isize
     }
 
     fn sweep<E: Listed>(&self, guard: &Guard, taken: impl FnMut(NonNull<E>)) {
@@ -246,7 +247,7 @@ impl List {
         // ORDERING: Acquire pairs with the Release of `push`; it covers all older entries too, since every push is a
         // read-modify-write of the head.
         let mut head = self.head.load(Ordering::Acquire);
-        while let Some(first) = self.entry(head).filter(|_| head != closed()) {
+        while let Some(first) = self.entry(head) {
             // SAFETY: in the list, and the caller's guard is pinned.
             if !unsafe { E::is_stale(first) } {
                 break;
@@ -290,14 +291,14 @@ impl List {
     }
 
     fn entry<E: Listed>(&self, link: *mut Link) -> Option<NonNull<E>> {
-        NonNull::new(link).map(E::of_link)
+        if link == closed() { None } else { NonNull::new(link).map(E::of_link) }
     }
 
     /// Calls `each` for every entry, stale ones included. Nothing after the list was closed.
     pub fn for_each<E: Listed>(&self, _guard: &Guard, mut each: impl FnMut(NonNull<E>)) {
         // ORDERING: Acquire pairs with the Release of `push`.
         let mut at = self.head.load(Ordering::Acquire);
-        while let Some(entry) = self.entry(at).filter(|_| at != closed()) {
+        while let Some(entry) = self.entry(at) {
             // SAFETY: reached under the guard.
             at = unsafe { next_of(at) };
             each(entry);

@@ -654,3 +654,29 @@ fn a_second_monitor_outlives_a_cancelled_first() {
     assert_eq!(monitors.recv().unwrap().monitor_ref, second);
     assert!(monitors.recv().is_none());
 }
+
+/// R51, R52: `monitor_with` has a message of the watcher's own come in place of the Down, with whatever it was given to
+/// carry: also for a target that is dead already, and for each of several monitors its own.
+#[test]
+fn a_message_in_place_of_the_down() {
+    let _dog = watchdog!();
+    let runtime = solo();
+    let (watcher, events) = Puppet::on(&runtime);
+    let ctx = watcher.call(|_, ctx| ctx.clone());
+    let tagged = |tag: u32| move |down: Down| Note(tag + u32::from(down.reason == ExitReason::Kill));
+    let (living, _) = Puppet::on(&runtime);
+    ctx.monitor_with(&corpse(ExitReason::Kill), tagged(10));
+    assert_eq!(events.label(), "note 11");
+    ctx.monitor_with(&corpse(ExitReason::Normal), tagged(20));
+    assert_eq!(events.label(), "note 20");
+    ctx.monitor_with(&living, tagged(30));
+    ctx.monitor_with(&living, tagged(40));
+    let silent = ctx.monitor_with(&living, tagged(50));
+    assert!(matches!(ctx.demonitor(silent), Demonitor::Cancelled));
+    living.kill();
+    let mut told = [events.label(), events.label()];
+    told.sort();
+    assert_eq!(told, ["note 31", "note 41"]);
+    drop((ctx, watcher));
+    assert_eq!(events.until_gone(), ["stopped normal", "dropped"]);
+}

@@ -133,8 +133,8 @@ fn a_reply_that_panics_when_dropped() {
 fn strange_panic_payloads() {
     let _dog = watchdog!();
     let runtime = solo();
-    type Payload = Box<dyn std::any::Any + Send>;
-    let payloads: [(fn() -> Payload, &str); 6] = [
+    type Payload = fn() -> Box<dyn std::any::Any + Send>;
+    let payloads: [(Payload, &str); 6] = [
         (|| Box::new("borrowed"), "panic: borrowed"),
         (|| Box::new(String::from("owned")), "panic: owned"),
         (|| Box::new(42), "panic: (not a text)"),

@@ -140,6 +140,24 @@ fn keys() {
     ordered::<MonitorRef>();
 }
 
+/// R10: an actor without a handler for a Down, or for a message, is refused by the compiler. This compiles only as long
+/// as `Idle` has neither: a handler would make both implementations apply, and the call ambiguous. (The documentation
+/// of `monitor` and `send` has the same as examples that fail.)
+#[test]
+fn who_has_no_handler_is_refused() {
+    use deathwatch::{SentTo, tasks::Tasks, threads::Threads};
+    trait Ambiguous<X> {
+        fn call() {}
+    }
+    enum InTasks {}
+    enum InThreads {}
+    impl<A, M> Ambiguous<()> for (A, M) {}
+    impl<A, M: SentTo<A, Tasks>> Ambiguous<InTasks> for (A, M) {}
+    impl<A, M: SentTo<A, Threads>> Ambiguous<InThreads> for (A, M) {}
+    <(Idle, Down) as Ambiguous<_>>::call();
+    <(Idle, SendOnly) as Ambiguous<_>>::call();
+}
+
 /// What tells of a death may cross a caught panic.
 #[test]
 fn unwinding() {

@@ -228,6 +228,45 @@ fn nested_runtimes() {
     outer.shutdown(LONG).unwrap();
 }
 
+/// A runtime that is ended by a task of another: that one waits for it on its worker, and the Downs are there after.
+#[test]
+fn ended_by_a_worker_of_another() {
+    let _dog = watchdog!();
+    for in_order in [false, true] {
+        let (outer, inner) = (solo(), solo());
+        let (guest, _) = Puppet::on(&inner);
+        let (host, events) = Puppet::on(&outer);
+        let watched = guest.clone();
+        let alive = host.call(move |_, ctx| {
+            ctx.monitor(&watched);
+            if in_order {
+                inner.shutdown(LONG).unwrap();
+            } else {
+                drop(inner);
+            }
+            watched.is_alive()
+        });
+        assert!(!alive);
+        let expected = if in_order { ExitReason::Shutdown } else { ExitReason::Kill };
+        assert_eq!(events.down().reason, expected);
+    }
+}
+
+/// A shutdown that comes after another, or while another is going on, finds nothing left to do.
+#[test]
+fn shut_down_twice() {
+    let _dog = watchdog!();
+    let runtime = duo();
+    let actors: Vec<_> = (0..100).map(|_| runtime.start(Idle).unwrap()).collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| runtime.shutdown(LONG).unwrap());
+        runtime.shutdown(LONG).unwrap();
+    });
+    runtime.shutdown(Duration::ZERO).unwrap();
+    assert!(actors.iter().all(|actor| actor.exit_reason() == Some(ExitReason::Shutdown)));
+    drop(runtime);
+}
+
 /// R11, R25: two runtimes whose actors monitor each other: the end of one is told in the other, and the end of that
 /// troubles nobody.
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use deathwatch::threads::prelude::*;
 use deathwatch::{Backend, Monitors, OnFull, Options, RequestError, StartError, tasks};
 
-use crate::support::{Puppet, Told, settle, solo};
+use crate::support::{Note, Puppet, Told, settle, solo};
 
 /// A thread actor that does what its messages say.
 #[derive(Default)]
@@ -304,8 +304,9 @@ fn blocking_where_it_is_allowed() {
         assert_eq!(task.call(move |_, _| other.request(Double(3)).wait()), Ok(6));
     }
     let (task, _) = Puppet::on(&runtime);
-    let asked = other.clone();
-    let refused = task.request(crate::support::call(move |_, _| asked.request(Double(3)).wait())).wait();
+    // The one worker is busy asking: the reply cannot be there yet.
+    let (asked, _) = Puppet::on(&runtime);
+    let refused = task.request(crate::support::call(move |_, _| asked.request(Note(1)).wait())).wait();
     let Err(RequestError::Exited(ExitReason::Panic(report))) = refused else { panic!("{refused:?}") };
     assert!(report.message().contains("would block a worker"), "{}", report.message());
     // The dead need no waiting for: that is never refused.

@@ -188,7 +188,7 @@ unsafe fn release(entry: EntryPtr, references: usize, guard: &Guard) -> Option<C
         return None;
     }
     // SAFETY: nobody holds a reference. Walks under a guard may still read hook, link and state, not `target`.
-    let target = unsafe { ManuallyDrop::take(&mut (*entry.as_ptr()).target) };
+    let target = unsafe { (&raw const (*entry.as_ptr()).target).cast::<CellRef>().read() };
     let block = Retired(entry);
     // SAFETY: out of table and list (whose references are gone), so no later guard can find it; retired once; freeing
     // runs no code of the user (the payload is gone, see rule 3; the watcher was taken).

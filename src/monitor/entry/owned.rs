@@ -48,8 +48,12 @@ impl<P: Act> Owned<P> {
         // References: owner, list, state.
         let entry: EntryPtr =
             Entry::create(const { &vtable::<P>() }, None, 3, (watcher, target), payload).cast();
+        // Pinned, so that the head that is read cannot come back as another entry at the same place.
+        let pinned = pin();
         // SAFETY: alive by its references; freed through the epoch after it was taken out.
-        if unsafe { target.watchers.push(entry) } == Push::Linked {
+        let pushed = unsafe { target.watchers.push(entry) };
+        drop(pinned);
+        if pushed == Push::Linked {
             return Some(Owned { entry, payload: PhantomData });
         }
         // SAFETY: never shared; all references are ours, and `clear_up` gives up two of them.

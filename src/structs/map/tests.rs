@@ -7,6 +7,7 @@ use super::*;
 use crate::reclaim::pin;
 
 /// Entries of a test: boxed, so that they stay in place; freed when the test ends.
+#[expect(clippy::vec_box, reason = "an entry must stay in place")]
 fn entries(hashes: impl IntoIterator<Item = u64>) -> Vec<Box<Hook>> {
     hashes.into_iter().map(|hash| Box::new(Hook::new(hash))).collect()
 }
