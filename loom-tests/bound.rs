@@ -4,10 +4,10 @@ use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::task::{Context, Waker};
 
+use deathwatch::ExitReason;
 use deathwatch::internals::cell::Birth;
 use deathwatch::internals::mailbox::bound::{Admission, Bound as Limit, OnFull, Place};
 use deathwatch::internals::sync::Arc;
-use deathwatch::ExitReason;
 
 use crate::crew::{Log, Pool, ended, note, send};
 use crate::fixture::spawn;

@@ -33,7 +33,10 @@ impl Hooks<Sailor> for Plain {
         std::future::ready(())
     }
 
-    fn stopped<'a>(_: &'a mut Stage<Sailor>, _: &'a ExitReason) -> impl Future<Output = ()> + Send + 'a {
+    fn stopped<'a>(_: &'a mut Stage<Sailor>, _: &'a ExitReason) -> impl Future<Output = ()> + Send + 'a
+    where
+        Sailor: 'a,
+    {
         std::future::ready(())
     }
 }

@@ -100,12 +100,12 @@ impl<T> fmt::Debug for Ring<T> {
 
 /// What stands in for `crossbeam_queue` in a model build.
 ///
-/// LOOM: the list sits behind a lock of `std`, which loom does not see. That is sound because
-/// loom runs one thread at a time and switches only at its own atomics, and none of those is
-/// touched while the lock is held. The edge from a push to its pop is made by `edge`: a push
-/// touches it before the value goes in, a pop after the value came out, so that the pop's
-/// read-modify-write comes later in the modification order. That order is a little stronger than
-/// promised (it also orders two pushes); a model must not lean on it.
+/// LOOM: the list sits behind a lock of `std`, which loom does not see. That is sound because loom runs one thread at a time
+/// and switches only before its own atomics: each of those, with what follows it up to the next, is one step. How many
+/// values there are is such an atomic, and everybody decides by it, so that a look may be as stale as the orderings around
+/// it allow, and whoever sees what a push or a pop did is ordered after it. A push is ordered before the pop that takes its
+/// value. Counting is a read-modify-write, which orders two pushes as well, a little more than promised; a model must
+/// not lean on that.
 #[cfg(dw_loom)]
 mod model {
     use std::collections::VecDeque;
@@ -114,40 +114,35 @@ mod model {
     use crate::sync::atomic::{AtomicUsize, Ordering};
 
     pub(super) struct SegQueue<T> {
+        /// Never shorter than `len`.
         list: Mutex<VecDeque<T>>,
-        edge: AtomicUsize,
+        len: AtomicUsize,
     }
 
     impl<T> SegQueue<T> {
         pub(super) fn new() -> Self {
-            Self { list: Mutex::new(VecDeque::new()), edge: AtomicUsize::new(0) }
+            Self { list: Mutex::new(VecDeque::new()), len: AtomicUsize::new(0) }
         }
 
         fn list(&self) -> MutexGuard<'_, VecDeque<T>> {
             self.list.lock().unwrap_or_else(PoisonError::into_inner)
         }
 
-        fn touch(&self) {
-            // ORDERING: AcqRel on both ends of the edge described in the module's `LOOM:` note;
-            // partner is the same line in another thread.
-            self.edge.fetch_add(1, Ordering::AcqRel);
-        }
-
         pub(super) fn push(&self, value: T) {
-            self.touch();
+            // ORDERING: AcqRel on both ends of the edge described in the module's `LOOM:` note.
+            self.len.fetch_add(1, Ordering::AcqRel);
             self.list().push_back(value);
         }
 
         pub(super) fn pop(&self) -> Option<T> {
-            let value = self.list().pop_front();
-            self.touch();
-            value
+            // ORDERING: as in `push`; Acquire for what is only seen.
+            let taken = self.len.fetch_update(Ordering::AcqRel, Ordering::Acquire, |len| len.checked_sub(1));
+            taken.ok().and_then(|_| self.list().pop_front())
         }
 
         pub(super) fn len(&self) -> usize {
-            // ORDERING: Acquire makes the look a scheduling point, and pairs with `touch`.
-            let _ = self.edge.load(Ordering::Acquire);
-            self.list().len()
+            // ORDERING: Acquire: see the module's note.
+            self.len.load(Ordering::Acquire)
         }
 
         pub(super) fn is_empty(&self) -> bool {
@@ -166,18 +161,35 @@ mod model {
             Self { queue: SegQueue::new(), capacity }
         }
 
-        pub(super) fn force_push(&self, value: T) -> Option<T> {
-            self.queue.touch();
-            let displaced = {
-                let mut list = self.queue.list();
-                let displaced = if list.len() == self.capacity { list.pop_front() } else { None };
-                list.push_back(value);
-                displaced
-            };
-            if displaced.is_some() {
-                self.queue.touch();
+        pub(super) fn push(&self, value: T) -> Result<(), T> {
+            if self.is_full() {
+                return Err(value);
             }
-            displaced
+            self.finish_push(value);
+            Ok(())
+        }
+
+        pub(super) fn force_push(&self, value: T) -> Option<T> {
+            if !self.is_full() {
+                self.finish_push(value);
+                return None;
+            }
+            let mut list = self.queue.list();
+            list.push_back(value);
+            list.pop_front()
+        }
+
+        /// The caller acts on this before its next atomic.
+        fn is_full(&self) -> bool {
+            // ORDERING: AcqRel: ordered after the pops that made room.
+            self.queue.len.fetch_add(0, Ordering::AcqRel);
+            self.queue.list().len() == self.capacity
+        }
+
+        fn finish_push(&self, value: T) {
+            self.queue.list().push_back(value);
+            // ORDERING: as in the queue's `push`.
+            self.queue.len.fetch_add(1, Ordering::AcqRel);
         }
 
         pub(super) fn pop(&self) -> Option<T> {
@@ -186,6 +198,10 @@ mod model {
 
         pub(super) fn len(&self) -> usize {
             self.queue.len()
+        }
+
+        pub(super) fn is_empty(&self) -> bool {
+            self.queue.is_empty()
         }
 
         pub(super) fn capacity(&self) -> usize {
