@@ -161,14 +161,6 @@ mod model {
             Self { queue: SegQueue::new(), capacity }
         }
 
-        pub(super) fn push(&self, value: T) -> Result<(), T> {
-            if self.is_full() {
-                return Err(value);
-            }
-            self.finish_push(value);
-            Ok(())
-        }
-
         pub(super) fn force_push(&self, value: T) -> Option<T> {
             if !self.is_full() {
                 self.finish_push(value);
@@ -198,10 +190,6 @@ mod model {
 
         pub(super) fn len(&self) -> usize {
             self.queue.len()
-        }
-
-        pub(super) fn is_empty(&self) -> bool {
-            self.queue.is_empty()
         }
 
         pub(super) fn capacity(&self) -> usize {
