@@ -71,7 +71,7 @@ impl Ptr {
     fn free(self) {
         self.item().link.end();
         // SAFETY: it came from `new_block`; freed once, or the life cell objects.
-        drop(unsafe { take_block(self.0) });
+        let _ = unsafe { take_block(self.0) };
     }
 
     /// Makes it stale, as a canceller does.

@@ -25,27 +25,31 @@ pub trait Hooks<A>: 'static {
 }
 
 /// The life of an actor. A kill does not end it but drops it, wherever it is.
-pub async fn live<A: Send + 'static, H: Hooks<A>>(
+///
+/// Not an `async fn`: that would have room for its arguments twice, and so for the actor's value.
+pub fn live<A: Send + 'static, H: Hooks<A>>(
     stage: Stage<A>,
     consumer: Consumer<Stage<A>>,
-) -> ExitReason {
+) -> impl Future<Output = ExitReason> + Send {
     let mut life = Life { stage, consumer, budget: BUDGET };
-    let reason = match catch(|| SlotFuture::new(H::started(&mut life.stage))).await {
-        Err(panic) => {
-            life.leave_loop();
-            panic
-        }
-        Ok(()) => {
-            let reason = life.handle_messages().await;
-            life.leave_loop();
-            match catch(|| SlotFuture::new(H::stopped(&mut life.stage, &reason))).await {
-                Ok(()) => reason,
-                Err(panic) => reason.or_panic(panic),
+    async move {
+        let reason = match catch(|| SlotFuture::new(H::started(&mut life.stage))).await {
+            Err(panic) => {
+                life.leave_loop();
+                panic
             }
-        }
-    };
-    guard::drop_quietly(life.stage.actor);
-    reason
+            Ok(()) => {
+                let reason = life.handle_messages().await;
+                life.leave_loop();
+                match catch(|| SlotFuture::new(H::stopped(&mut life.stage, &reason))).await {
+                    Ok(()) => reason,
+                    Err(panic) => reason.or_panic(panic),
+                }
+            }
+        };
+        guard::drop_quietly(life.stage.actor);
+        reason
+    }
 }
 
 struct Life<A> {

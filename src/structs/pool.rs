@@ -1,7 +1,7 @@
 //! Blocks for messages, entries, cells and futures, kept in free lists of the thread.
 //!
 //! A block is asked for and given back by its `Layout`. Sizes up to 1,024 bytes with an alignment
-//! of at most 16 are rounded up to one of 24 classes; each thread keeps one list of free blocks
+//! of at most 16 are rounded up to one of 28 classes; each thread keeps one list of free blocks
 //! per class, so that a pair of [`alloc`] and [`free`] costs a few plain loads and stores: no
 //! atomics, no lock. Everything else goes straight to the allocator.
 //!
@@ -103,13 +103,13 @@ fn block_layout(layout: Layout) -> Layout {
     }
 }
 
-const CLASSES: usize = 24;
+const CLASSES: usize = 28;
 
-/// Steps of 16 up to 248, of 64 up to 504, of 128 up to 1,016. Each is 8 less than a multiple of 16: the word in front
+/// Steps of 16 up to 248, of 32 up to 504, of 128 up to 1,016. Each is 8 less than a multiple of 16: the word in front
 /// of a block, which most allocators add, then costs nothing.
 const SIZES: [usize; CLASSES] = [
-    24, 40, 56, 72, 88, 104, 120, 136, 152, 168, 184, 200, 216, 232, 248, 312, 376, 440, 504, 632, 760, 888,
-    1016, LARGEST,
+    24, 40, 56, 72, 88, 104, 120, 136, 152, 168, 184, 200, 216, 232, 248, 280, 312, 344, 376, 408, 440, 472,
+    504, 632, 760, 888, 1016, LARGEST,
 ];
 
 /// A size needs so many units of 16 bytes, 8 of which are that word.
