@@ -148,7 +148,7 @@ impl Runtime {
         self.shared.live()
     }
 
-    /// Stops all actors with [`ExitReason::Shutdown`], waits for them up to `limit`, kills what is left, and ends the
+    /// Stops all actors with [`ExitReason::Shutdown`](crate::ExitReason::Shutdown), waits for them up to `limit`, kills what is left, and ends the
     /// threads. From the beginning of it, nothing can be started here any more. Calling it again does nothing.
     ///
     /// Called by an actor of this runtime, it cannot wait for itself: it kills everybody and returns, and the threads
