@@ -7,9 +7,11 @@ use std::task::{Context, Waker};
 use deathwatch::ExitReason;
 use deathwatch::internals::cell::Birth;
 use deathwatch::internals::mailbox::bound::{Admission, Bound as Limit, OnFull, Place};
+use deathwatch::internals::mailbox::parcel::{Letter, Parcel};
+use deathwatch::internals::structs::future::SlotFuture;
 use deathwatch::internals::sync::Arc;
 
-use crate::crew::{Log, Pool, ended, note, send};
+use crate::crew::{Deck, Log, Pool, ended, note, send};
 use crate::fixture::spawn;
 use crate::harness::{Bound, model};
 
@@ -103,6 +105,22 @@ fn leaving_vs_free_vs_wait() {
     });
 }
 
+/// One gives up waiting and tidies the queue, with another's place in its hand, while the mailbox closes: that other is told.
+#[test]
+fn leaving_vs_close_vs_wait() {
+    model("place_leaving_vs_close_vs_wait", Bound::Preemptions(3), 1, || {
+        let bound = full();
+        let (leaver, closer) = (bound.clone(), bound.clone());
+        let leaver = spawn(move || {
+            let _pending_or_closed = Place::new(leaver).poll(&mut Context::from_waker(Waker::noop()));
+        });
+        let closer = spawn(move || closer.close());
+        assert!(!wait(&bound));
+        leaver.join().unwrap();
+        closer.join().unwrap();
+    });
+}
+
 /// A sender that waits for room in the mailbox of an actor that handles: its message arrives.
 #[test]
 fn waiting_sender_vs_handling() {
@@ -145,6 +163,42 @@ fn ring_with_room_vs_handling() {
         runner.join().unwrap();
         pool.run();
         assert_eq!(log.sorted(), [1, 2]);
+        drop(actor);
+        assert_eq!(ended(&pool, &cell), ExitReason::Normal);
+    });
+}
+
+/// A message that takes no place, like a `Down`.
+struct Uncounted(Log, u32);
+
+impl Letter<Deck> for Uncounted {
+    const COUNTED: bool = false;
+
+    fn open<'a>(self, _: &'a mut Deck) -> SlotFuture<'a, ()> {
+        self.0.note(self.1);
+        SlotFuture::ready(())
+    }
+}
+
+/// What stands in the mailbox itself (a `Down`, say) comes after what its sender put into the ring before it, however slow
+/// another sender is with its ticket.
+#[test]
+fn ring_order_of_two_senders() {
+    model("ring_order_of_two_senders", Bound::Preemptions(3), 1, || {
+        let (pool, log, bound) = (Pool::new(), Log::new(), limit(2, OnFull::DropOldest));
+        let actor = pool.sleeper(Birth { bound: Some(bound.clone()), ..Birth::default() });
+        let cell = actor.cell().clone();
+        let other = spawn({
+            let (actor, bound, log) = (actor.clone(), bound.clone(), log.clone());
+            move || actor.push_displacing(&bound, note(&log, 1))
+        });
+        actor.push_displacing(&bound, note(&log, 2));
+        assert!(send(&actor, Parcel::seal(Uncounted(log.clone(), 3)).into_parcel()));
+        other.join().unwrap();
+        pool.run();
+        let log = log.read();
+        let at = |number| log.iter().position(|&noted| noted == number).expect("handled");
+        assert!(at(1) < log.len() && at(2) < at(3), "{log:?}");
         drop(actor);
         assert_eq!(ended(&pool, &cell), ExitReason::Normal);
     });

@@ -43,7 +43,7 @@ impl Hooks<Sailor> for Plain {
 
 pub type Deck = Stage<Sailor>;
 
-/// What wants to run.
+/// What wants to run. Handing over orders a push before the pop that takes it, and nothing else.
 #[derive(Clone)]
 pub struct Pool(Arc<Queue<Runnable>>);
 

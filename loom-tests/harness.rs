@@ -12,11 +12,12 @@
 #![allow(dead_code)]
 
 use std::fmt;
+use std::fs::File;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use deathwatch::internals::{reclaim, sync};
 
@@ -79,11 +80,24 @@ pub fn model(name: &str, bound: Bound, floor: usize, f: impl Fn() + Sync + Send 
         started.elapsed().as_secs_f64()
     );
     std::io::stderr().write_all(line.as_bytes()).expect("stderr is there");
+    note_sites(name, started.elapsed());
     assert!(
         executions >= floor || !bound.at_least(asked),
         "model {name} took {executions} executions, below its floor of {floor}"
     );
     executions
+}
+
+/// With `DW_SITES=file`: a line for each atomic operation that the model came by, with the test's name and the time.
+fn note_sites(name: &str, took: Duration) {
+    let sites = sync::weaken::take_sites();
+    let Some(file) = std::env::var_os("DW_SITES") else { return };
+    let thread = std::thread::current();
+    let test = thread.name().expect("a test's thread has its name");
+    let lines: String =
+        sites.iter().map(|site| format!("{test} {name} {} {site}\n", took.as_millis())).collect();
+    let file = File::options().create(true).append(true).open(file);
+    file.and_then(|mut file| file.write_all(lines.as_bytes())).expect("the file for the sites takes them");
 }
 
 /// Runs a model of something broken: passes if the model fails with `complaint` in the message.

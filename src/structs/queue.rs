@@ -102,20 +102,21 @@ impl<T> fmt::Debug for Ring<T> {
 ///
 /// LOOM: the list sits behind a lock of `std`, which loom does not see. That is sound because loom runs one thread at a time
 /// and switches only before its own atomics: each of those, with what follows it up to the next, is one step. How many
-/// values there are is such an atomic, and everybody decides by it, so that a look may be as stale as the orderings around
-/// it allow, and whoever sees what a push or a pop did is ordered after it. A push is ordered before the pop that takes its
-/// value. Counting is a read-modify-write, which orders two pushes as well, a little more than promised; a model must
-/// not lean on that.
+/// values there are is such an atomic, and everybody decides by it. It is `Relaxed`, so a look may be stale, and seeing
+/// that there is something orders nothing. What is promised, and all that is, is that a push comes before the pop that takes
+/// its value: each value carries that edge.
 #[cfg(dw_loom)]
 mod model {
     use std::collections::VecDeque;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use crate::sync::atomic::{AtomicUsize, Ordering};
+    use crate::sync::model::Edge;
+
+    type List<T> = VecDeque<(T, Edge)>;
 
     pub(super) struct SegQueue<T> {
-        /// Never shorter than `len`.
-        list: Mutex<VecDeque<T>>,
+        list: Mutex<List<T>>,
         len: AtomicUsize,
     }
 
@@ -124,25 +125,30 @@ mod model {
             Self { list: Mutex::new(VecDeque::new()), len: AtomicUsize::new(0) }
         }
 
-        fn list(&self) -> MutexGuard<'_, VecDeque<T>> {
+        fn list(&self) -> MutexGuard<'_, List<T>> {
             self.list.lock().unwrap_or_else(PoisonError::into_inner)
         }
 
         pub(super) fn push(&self, value: T) {
-            // ORDERING: AcqRel on both ends of the edge described in the module's `LOOM:` note.
-            self.len.fetch_add(1, Ordering::AcqRel);
-            self.list().push_back(value);
+            // ORDERING: Relaxed, here and in all that follows: see the `LOOM:` note.
+            self.len.fetch_add(1, Ordering::Relaxed);
+            self.list().push_back((value, Edge::release()));
         }
 
         pub(super) fn pop(&self) -> Option<T> {
-            // ORDERING: as in `push`; Acquire for what is only seen.
-            let taken = self.len.fetch_update(Ordering::AcqRel, Ordering::Acquire, |len| len.checked_sub(1));
-            taken.ok().and_then(|_| self.list().pop_front())
+            let taken = self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |len| len.checked_sub(1));
+            taken.ok().and_then(|_| self.take_first())
+        }
+
+        fn take_first(&self) -> Option<T> {
+            let (value, pushed) = self.list().pop_front()?;
+            pushed.acquire();
+            Some(value)
         }
 
         pub(super) fn len(&self) -> usize {
-            // ORDERING: Acquire: see the module's note.
-            self.len.load(Ordering::Acquire)
+            // ORDERING: as in `push`.
+            self.len.load(Ordering::Relaxed)
         }
 
         pub(super) fn is_empty(&self) -> bool {
@@ -161,27 +167,21 @@ mod model {
             Self { queue: SegQueue::new(), capacity }
         }
 
+        /// As in the real one, the value counts from the step on that gives it its place.
         pub(super) fn force_push(&self, value: T) -> Option<T> {
-            if !self.is_full() {
-                self.finish_push(value);
-                return None;
-            }
-            let mut list = self.queue.list();
-            list.push_back(value);
-            list.pop_front()
-        }
-
-        /// The caller acts on this before its next atomic.
-        fn is_full(&self) -> bool {
-            // ORDERING: AcqRel: ordered after the pops that made room.
-            self.queue.len.fetch_add(0, Ordering::AcqRel);
-            self.queue.list().len() == self.capacity
-        }
-
-        fn finish_push(&self, value: T) {
-            self.queue.list().push_back(value);
             // ORDERING: as in the queue's `push`.
-            self.queue.len.fetch_add(1, Ordering::AcqRel);
+            let mut len = self.queue.len.load(Ordering::Relaxed);
+            loop {
+                let full = len == self.capacity;
+                let new = len + usize::from(!full);
+                match self.queue.len.compare_exchange(len, new, Ordering::Relaxed, Ordering::Relaxed) {
+                    Ok(_) => {
+                        self.queue.list().push_back((value, Edge::release()));
+                        return if full { self.queue.take_first() } else { None };
+                    }
+                    Err(now) => len = now,
+                }
+            }
         }
 
         pub(super) fn pop(&self) -> Option<T> {

@@ -20,11 +20,95 @@ macro_rules! per_thread {
 }
 pub(crate) use per_thread;
 
-/// Atomic types and fences.
+/// Atomic types and fences: loom's, with orderings that a mutant may lower (see `weaken`).
 pub mod atomic {
-    pub use loom::sync::atomic::{
-        AtomicBool, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-    };
+    pub use loom::sync::atomic::Ordering;
+
+    use crate::sync::weaken;
+    pub use crate::sync::weaken::fence;
+
+    macro_rules! atomics {
+        ($($name:ident $(<$T:ident>)?, $value:ty, [$($rmw:ident)*];)*) => {$(
+            /// As in the standard library.
+            #[derive(Debug)]
+            pub struct $name $(<$T>)? (loom::sync::atomic::$name $(<$T>)?);
+
+            #[allow(missing_docs, reason = "as in the standard library")]
+            impl $(<$T>)? $name $(<$T>)? {
+                #[track_caller]
+                pub fn new(value: $value) -> Self {
+                    Self(loom::sync::atomic::$name::new(value))
+                }
+
+                #[track_caller]
+                pub fn load(&self, ordering: Ordering) -> $value {
+                    self.0.load(weaken::at(ordering))
+                }
+
+                #[track_caller]
+                pub fn store(&self, value: $value, ordering: Ordering) {
+                    self.0.store(value, weaken::at(ordering));
+                }
+
+                #[track_caller]
+                pub fn swap(&self, value: $value, ordering: Ordering) -> $value {
+                    self.0.swap(value, weaken::at(ordering))
+                }
+
+                #[track_caller]
+                pub fn compare_exchange(
+                    &self,
+                    old: $value,
+                    new: $value,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$value, $value> {
+                    let (success, failure) = weaken::exchange(success, failure);
+                    self.0.compare_exchange(old, new, success, failure)
+                }
+
+                #[track_caller]
+                pub fn compare_exchange_weak(
+                    &self,
+                    old: $value,
+                    new: $value,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$value, $value> {
+                    let (success, failure) = weaken::exchange(success, failure);
+                    self.0.compare_exchange_weak(old, new, success, failure)
+                }
+
+                #[track_caller]
+                pub fn fetch_update(
+                    &self,
+                    success: Ordering,
+                    failure: Ordering,
+                    f: impl FnMut($value) -> Option<$value>,
+                ) -> Result<$value, $value> {
+                    let (success, failure) = weaken::exchange(success, failure);
+                    self.0.fetch_update(success, failure, f)
+                }
+
+                $(
+                    #[track_caller]
+                    pub fn $rmw(&self, value: $value, ordering: Ordering) -> $value {
+                        self.0.$rmw(value, weaken::at(ordering))
+                    }
+                )*
+            }
+        )*};
+    }
+
+    atomics! {
+        AtomicBool, bool, [fetch_and fetch_or fetch_xor];
+        AtomicIsize, isize, [fetch_add fetch_sub];
+        AtomicPtr<T>, *mut T, [];
+        AtomicU8, u8, [fetch_and fetch_or fetch_xor];
+        AtomicU32, u32, [fetch_add fetch_sub fetch_and fetch_or fetch_xor];
+        AtomicU64, u64, [fetch_add fetch_sub fetch_and fetch_or fetch_xor];
+        AtomicUsize, usize, [fetch_add fetch_sub fetch_and fetch_or fetch_xor];
+    }
 }
 
 /// Hints for waiting loops.

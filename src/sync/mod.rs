@@ -25,6 +25,8 @@ mod checked;
 pub mod model;
 #[cfg(not(dw_loom))]
 mod plain;
+#[cfg(dw_loom)]
+pub mod weaken;
 
 #[cfg(dw_loom)]
 use checked as imp;
