@@ -53,6 +53,23 @@ fn wait_vs_free() {
     });
 }
 
+/// Two places become free: who finds one and is granted the other keeps one.
+#[test]
+fn wait_vs_two_frees() {
+    model("place_wait_vs_two_frees", Bound::Preemptions(3), 1, || {
+        let bound = limit(2, OnFull::Wait);
+        [Admission::Push, Admission::Push, Admission::Full].map(|next| assert_eq!(bound.admit(), next));
+        let other = bound.clone();
+        let other = spawn(move || {
+            other.free_place();
+            other.free_place();
+        });
+        assert!(wait(&bound));
+        other.join().unwrap();
+        has_one_place(&bound);
+    });
+}
+
 /// Two wait, and pass the place on.
 #[test]
 fn two_waits_vs_free() {

@@ -137,6 +137,70 @@ fn stop_vs_kill_vs_run() {
     });
 }
 
+/// Two threads run the actor, one after the other, with nothing between them but the lifecycle word.
+#[test]
+fn run_vs_run() {
+    model("run_vs_run", Bound::Unbounded, 1, || {
+        let pool = Pool::new();
+        let actor = pool.sleeper(Birth::default());
+        let other = spawn({
+            let (pool, cell) = (pool.clone(), actor.cell().clone());
+            move || {
+                cell.wake();
+                pool.run();
+            }
+        });
+        actor.cell().wake();
+        pool.run();
+        other.join().unwrap();
+        let cell = actor.cell().clone();
+        assert!(cell.reason().is_none());
+        drop(actor);
+        assert_eq!(ended(&pool, &cell), ExitReason::Normal);
+    });
+}
+
+/// A stop that comes in the middle of a run has its reason with it.
+#[test]
+fn stop_vs_run() {
+    model("stop_vs_run", Bound::Unbounded, 1, || {
+        let pool = Pool::new();
+        let actor = pool.sleeper(Birth::default());
+        let other = spawn({
+            let (pool, cell) = (pool.clone(), actor.cell().clone());
+            move || {
+                cell.wake();
+                pool.run();
+            }
+        });
+        actor.cell().stop(ExitReason::Shutdown);
+        pool.run();
+        other.join().unwrap();
+        assert_eq!(ended(&pool, actor.cell()), ExitReason::Shutdown);
+    });
+}
+
+/// The handles of a dead actor go on several threads, and its block goes with the last reference of any kind.
+#[test]
+fn handles_of_the_dead() {
+    model("handles_of_the_dead", Bound::Unbounded, 1, || {
+        let pool = Pool::new();
+        let actor = pool.sleeper(Birth::default());
+        let (one, cell) = (actor.clone(), actor.cell().clone());
+        cell.kill();
+        assert_eq!(ended(&pool, &cell), ExitReason::Kill);
+        let handles = [one, actor].map(|handle| {
+            spawn(move || {
+                assert_eq!(handle.cell().reason(), Some(&ExitReason::Kill));
+                drop(handle);
+            })
+        });
+        assert!(cell.reason().is_some());
+        drop(cell);
+        handles.into_iter().for_each(|handle| handle.join().unwrap());
+    });
+}
+
 /// Two stops with a reason each: the actor dies of one of them.
 #[test]
 fn stop_vs_stop_vs_run() {

@@ -163,16 +163,19 @@ fn push_vs_close() {
 fn walk_vs_sweep_vs_push() {
     model("walk_vs_sweep_vs_push", Bound::Preemptions(3), 1, || {
         let (list, [last, middle, first]) = list_of();
-        let new = Ptr::new(3);
         let (others, pushers) = (list.clone(), list.clone());
         let sweeper = spawn(move || middle.cancel(&others));
-        let pusher = spawn(move || assert!(push(&pushers, new)));
+        let pusher = spawn(move || {
+            let new = Ptr::new(3); // made there: whoever meets it has nothing but the list to see it whole
+            assert!(push(&pushers, new));
+            new
+        });
         let mut seen = Vec::new();
         list.for_each(&pin(), |item| seen.push(Ptr(item).number()));
         seen.retain(|number| *number != 3 && *number != 1);
         assert_eq!(seen, [2, 0], "those that stay are met");
         sweeper.join().unwrap();
-        pusher.join().unwrap();
+        let new = pusher.join().unwrap();
         assert_eq!(list.stale(), 0);
         assert_eq!(close(&list, 8), [3, 2, 0]);
         let guard = pin();

@@ -246,6 +246,40 @@ fn growth_vs_close() {
     });
 }
 
+/// Two put the first entries in: there is one map, and both are in it.
+#[test]
+fn first_insert_vs_first_insert() {
+    model("map_first_insert_vs_first_insert", Bound::Unbounded, 1, || {
+        let slot = slot_of(&[]);
+        let other = spawn({
+            let slot = slot.clone();
+            move || assert!(Item::new(FIRST).insert(&slot))
+        });
+        assert!(Item::new(LAST).insert(&slot));
+        assert!(remove(&slot, LAST));
+        other.join().unwrap();
+        assert!(remove(&slot, FIRST));
+    });
+}
+
+/// One that walks while entries come and go: it meets what stays.
+#[test]
+fn walk_vs_insert_vs_remove() {
+    model("map_walk_vs_insert_vs_remove", Bound::Preemptions(3), 1, || {
+        let slot = slot_of(&[FIRST, LAST]);
+        let (inserter, remover) = (slot.clone(), slot.clone());
+        let inserter = spawn(move || assert!(Item::new(MIDDLE).insert(&inserter)));
+        let remover = spawn(move || assert!(remove(&remover, FIRST)));
+        let mut seen = Vec::new();
+        // SAFETY: alive, since it is met under the guard.
+        slot.for_each(&pin(), |hook| seen.push(unsafe { hook.as_ref() }.hash()));
+        assert!(seen.contains(&LAST));
+        inserter.join().unwrap();
+        remover.join().unwrap();
+        assert_eq!(close(&slot), [MIDDLE, LAST]);
+    });
+}
+
 /// A map that has grown and is empty again is replaced, while one comes in: it is found in the new one.
 #[test]
 fn replacement_vs_insert() {

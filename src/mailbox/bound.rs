@@ -161,8 +161,8 @@ impl Bound {
                     return;
                 }
             }
-            // ORDERING: Release before the fence: see above.
-            self.used.fetch_sub(1, Ordering::Release);
+            // ORDERING: Relaxed: the count only counts, see `take_place`; the fence puts it before the look below.
+            self.used.fetch_sub(1, Ordering::Relaxed);
             // ORDERING: pairs with the fence in `Place::poll`.
             fence(Ordering::SeqCst);
             if self.waiters.is_empty() || !self.take_place() {
@@ -352,9 +352,9 @@ impl<S: 'static> Letter<S> for Ticket<S> {
     const COUNTED: bool = false;
 
     fn open<'a>(self, stage: &'a mut S) -> SlotFuture<'a, ()> {
-        // ORDERING: AcqRel and the fence: lowered before the ring is looked at, so a sender that still counts this
+        // ORDERING: Relaxed and the fence: lowered before the ring is looked at, so a sender that still counts this
         // ticket put its message there before we look. The fence pairs with the one in `displace`.
-        self.bound.tickets.fetch_sub(1, Ordering::AcqRel);
+        self.bound.tickets.fetch_sub(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         match self.bound.ring.as_ref().and_then(Ring::pop) {
             // SAFETY: the ring owned the block, which is for an S by the contract of `displace`.

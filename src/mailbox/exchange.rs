@@ -122,8 +122,8 @@ impl<Q, R> Exchange<Q, R> {
     /// Sets bits of the answering side and wakes the asker. Gives back what the word was.
     fn settle(&self, bits: usize) -> usize {
         self.tracked.touch();
-        // ORDERING: AcqRel: Release publishes the answer; Acquire pairs with the asker's LEFT.
-        let before = self.word.fetch_or(bits, Ordering::AcqRel);
+        // ORDERING: Release publishes the answer. Who finds LEFT here touches only what is its own.
+        let before = self.word.fetch_or(bits, Ordering::Release);
         debug_assert_eq!(before & (ANSWERED | ABANDONED), 0, "rule 3");
         if before & LEFT == 0 {
             let waker = self.waker.take();
@@ -140,8 +140,10 @@ impl<Q, R> Exchange<Q, R> {
 /// The caller owns one count and does not use the pointer again.
 unsafe fn release<Q, R>(exchange: NonNull<Exchange<Q, R>>) {
     // SAFETY: alive, since the caller owns a count.
+    let this = unsafe { exchange.as_ref() };
+    this.tracked.touch();
     // ORDERING: Release: what this side did with the block is before the freeing.
-    let before = unsafe { exchange.as_ref() }.word.fetch_sub(ONE, Ordering::Release);
+    let before = this.word.fetch_sub(ONE, Ordering::Release);
     if before / ONE == 1 {
         // ORDERING: Acquire pairs with the Release of the other sides' `release`.
         fence(Ordering::Acquire);
@@ -226,8 +228,8 @@ impl<Q, R> Exchange<Q, R> {
 
 impl<Q, R> Drop for Asker<Q, R> {
     fn drop(&mut self) {
-        // ORDERING: AcqRel: Acquire pairs with `settle` (the answer to drop), Release with its Acquire.
-        let before = self.exchange().word.fetch_or(LEFT, Ordering::AcqRel);
+        // ORDERING: Acquire pairs with `settle`: the answer to drop. LEFT itself publishes nothing.
+        let before = self.exchange().word.fetch_or(LEFT, Ordering::Acquire);
         if before & ANSWERED != 0 && before & LEFT == 0 {
             // SAFETY: initialised, ours (rule 2), and not moved out: `try_take` would have set LEFT.
             guard::drop_quietly(
