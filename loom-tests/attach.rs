@@ -56,6 +56,19 @@ fn monitor_in_flight_vs_watcher_exit() {
     });
 }
 
+/// The same, of a target that is dead: the thread that monitors fires the entry itself, or finds it cancelled.
+#[test]
+fn monitor_of_the_dead_vs_watcher_exit() {
+    model("monitor_of_the_dead_vs_watcher_exit", Bound::Unbounded, 1, || {
+        let (watcher, target) = (Party::new(), Party::new());
+        let (address, cell) = (watcher.address(), target.cell());
+        assert!(target.die(ExitReason::Shutdown).is_empty());
+        let exit = spawn(move || watcher.die(ExitReason::Kill));
+        monitor(&address, &cell);
+        assert!(exit.join().unwrap().is_empty());
+    });
+}
+
 /// The monitor of a foreign thread is taken back as soon as it can be seen, while another one is swept out.
 #[test]
 fn monitor_in_flight_vs_demonitor_vs_sweep() {

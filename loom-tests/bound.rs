@@ -58,7 +58,9 @@ fn wait_vs_free() {
 fn wait_vs_two_frees() {
     model("place_wait_vs_two_frees", Bound::Preemptions(3), 1, || {
         let bound = limit(2, OnFull::Wait);
-        [Admission::Push, Admission::Push, Admission::Full].map(|next| assert_eq!(bound.admit(), next));
+        for next in [Admission::Push, Admission::Push, Admission::Full] {
+            assert_eq!(bound.admit(), next);
+        }
         let other = bound.clone();
         let other = spawn(move || {
             other.free_place();

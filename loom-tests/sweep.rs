@@ -71,6 +71,7 @@ fn two_sweepers_leave_nothing_behind() {
         assert!(took_back(&cell, key));
         other.join().unwrap();
         assert_eq!(target.cell().watchers.stale(), 0);
+        assert!(target.cell().watchers.is_empty());
         [one, two, target].into_iter().for_each(|party| assert!(party.end().is_empty()));
     });
 }

@@ -10,7 +10,7 @@ use crate::reason::ExitReason;
 /// Exactly one `Down` comes for each monitor that was not taken back, behind everything that the target sent to the
 /// watcher before it died. It is sent when the target is gone completely: its stop hook has ended, its value is
 /// dropped, its mailbox is closed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Down {
     /// What [`Context::monitor`](crate::Context::monitor) returned.
@@ -25,7 +25,7 @@ pub struct Down {
 
 /// What [`Context::demonitor`](crate::Context::demonitor) did. After `Cancelled` and `Flushed` that [`Down`] is never
 /// handled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Demonitor {
     /// The monitor is gone; no `Down` was sent.
     Cancelled,

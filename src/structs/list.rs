@@ -160,6 +160,13 @@ impl List {
         self.head.load(Ordering::Acquire) == closed()
     }
 
+    /// Is nothing in the list, not even what is stale? For models.
+    #[cfg(dw_loom)]
+    pub fn is_empty(&self) -> bool {
+        // ORDERING: Relaxed: compared only.
+        self.head.load(Ordering::Relaxed).is_null()
+    }
+
     /// How many entries are stale and not yet taken out.
     pub fn stale(&self) -> usize {
         // ORDERING: Relaxed: statistics.

@@ -16,6 +16,7 @@ mod faults;
 mod handles;
 mod introspection;
 mod mailboxes;
+mod modes;
 mod pins;
 mod plain_code;
 mod requests;

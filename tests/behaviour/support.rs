@@ -130,6 +130,10 @@ impl Event {
 pub struct Events(Receiver<Event>);
 
 impl Events {
+    pub fn of(told: Receiver<Event>) -> Self {
+        Events(told)
+    }
+
     /// The next event, waited for.
     pub fn next(&self) -> Event {
         self.0.recv().expect("the puppet tells something before it is gone")
@@ -411,16 +415,14 @@ impl Told for ActorRef<Puppet> {
 
     fn wedge(&self) -> Wedge {
         let (entered, inside) = mpsc::channel();
-        let (release, released) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
+        let (wedge, wedged) = Wedge::new();
         let message = call(move |_, _| {
             let _ = entered.send(());
-            if let Ok(f) = released.recv() {
-                f();
-            }
+            wedged();
         });
         self.send(message).expect("the puppet lives");
         inside.recv().expect("the handler begins");
-        Wedge(release)
+        wedge
     }
 }
 
@@ -460,6 +462,17 @@ impl Future for Held {
 pub struct Wedge(Sender<Box<dyn FnOnce() + Send>>);
 
 impl Wedge {
+    /// What is called blocks until the wedge lets it go.
+    pub fn new() -> (Self, impl FnOnce() + Send + 'static) {
+        let (release, released) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
+        let wedged = move || {
+            if let Ok(f) = released.recv() {
+                f();
+            }
+        };
+        (Wedge(release), wedged)
+    }
+
     pub fn release(self) {}
 
     /// Lets the handler do one thing more before it returns.

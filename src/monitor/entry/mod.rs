@@ -215,11 +215,12 @@ impl Retired {
 unsafe fn free<P>(entry: EntryPtr) {
     // SAFETY: by the contract; made by `create` with this type.
     let full = unsafe { pool::take_block(entry.cast::<Full<P>>()) };
-    // SAFETY: ours alone. (Dropped here, it could run the user's code.)
-    debug_assert!(
-        full.entry.watcher.with(|watcher| unsafe { (*watcher).is_none() }),
-        "rule 5: the watcher stayed"
-    );
+    let watcher_gone = full.entry.watcher.with(|watcher| {
+        // SAFETY: ours alone.
+        unsafe { (*watcher).is_none() }
+    });
+    // Dropped here, it could run the user's code.
+    debug_assert!(watcher_gone, "rule 5: the watcher stayed");
     full.entry.hook.end();
     full.entry.link.end();
     full.entry.tracked.end();
