@@ -140,7 +140,7 @@ fn keys() {
     ordered::<MonitorRef>();
 }
 
-/// R10: an actor without a handler for a Down, or for a message, is refused by the compiler. This compiles only as long
+/// R10, R96: an actor without a handler for a Down, or for a message, is refused by the compiler. This compiles only as long
 /// as `Idle` has neither: a handler would make both implementations apply, and the call ambiguous. (The documentation
 /// of `monitor` and `send` has the same as examples that fail.)
 #[test]

@@ -12,7 +12,9 @@ in_all_combinations! {
     the_same_reason_for_all
     last_words_first
     the_target_is_gone
+    restarted
     to_a_dead_watcher
+    to_a_namesake
     past_a_full_mailbox
     a_panic_in_the_handler
     past_those_who_are_stuck
@@ -94,6 +96,40 @@ fn the_target_is_gone<W: Doll, T: Doll>() {
     drop(heard);
 }
 
+/// R19: a watcher starts the dead target anew, under the same name: that is another one, with a Down of its own.
+fn restarted<W: Doll, T: Doll>() {
+    let (stand, stage) = (solo(), solo());
+    let options = Options::new().runtime(&stage).name("target");
+    let first = T::new().0.start_with(options.clone()).unwrap();
+    let (restart, restarted) = mpsc::channel();
+    let mut times = 0;
+    let (watcher, heard) = W::new();
+    let watcher = watcher.at_down(move |ctx| {
+        times += 1;
+        if times == 1 {
+            let again = T::new().0.start_with(options.clone()).unwrap();
+            restart.send((W::monitor(ctx, &again), again)).unwrap();
+        }
+    });
+    let watcher = watcher.start_with(Options::new().runtime(&stand)).unwrap();
+    let (bystander, heard_beside) = W::on(&stand);
+    let monitor = W::monitor(&watcher.context(), &first);
+    W::monitor(&bystander.context(), &first);
+    first.kill();
+    let down = heard.down();
+    assert_eq!((down.monitor_ref, down.target), (monitor, first.id()));
+    let (monitor, second) = restarted.recv().unwrap();
+    assert_ne!(second.id(), first.id());
+    assert!(second.is_alive() && !first.is_alive());
+    second.stop();
+    let down = heard.down();
+    assert_eq!((down.monitor_ref, down.target, down.reason), (monitor, second.id(), ExitReason::Normal));
+    assert_eq!(down.name.as_deref(), Some("target"));
+    assert_eq!(first.exit_reason(), Some(ExitReason::Kill));
+    assert_eq!(heard_beside.down().target, first.id());
+    assert_eq!(bystander.downs(), 1);
+}
+
 /// R20: a Down for a dead watcher vanishes; others are told.
 fn to_a_dead_watcher<W: Doll, T: Doll>() {
     let pair = pair::<W, T>();
@@ -107,6 +143,25 @@ fn to_a_dead_watcher<W: Doll, T: Doll>() {
     drop(wedge);
     assert_eq!(plain.recv().map(|down| down.reason), Some(ExitReason::Normal));
     assert_eq!(pair.heard.until_gone(), ["dropped"]);
+}
+
+/// R23: a Down for a dead watcher does not reach the one that was started after it, under its name.
+fn to_a_namesake<W: Doll, T: Doll>() {
+    let (stand, stage) = (solo(), solo());
+    let (target, _) = T::on(&stage);
+    let options = Options::new().runtime(&stand).name("watcher");
+    let (first, _) = W::new();
+    let first = first.start_with(options.clone()).unwrap();
+    W::monitor(&first.context(), &target);
+    first.stop();
+    first.wait_exit().wait();
+    let (second, _) = W::new();
+    let second = second.start_with(options).unwrap();
+    let mut after = Monitors::new();
+    after.monitor(&target);
+    target.stop();
+    assert!(after.recv().is_some());
+    assert_eq!(second.downs(), 0);
 }
 
 /// R21, R26: a full mailbox neither refuses a Down nor delays the target's end.
