@@ -212,14 +212,8 @@ fn starts_of_either_mode_are_monitored() {
 #[test]
 fn monitors_start_no_threads() {
     let _dog = watchdog!();
-    // In a process of its own: other tests start threads at the same time.
-    if std::env::var_os("DW_ALONE").is_none() {
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["threads::monitors_start_no_threads", "--exact", "--test-threads=1"])
-            .env("DW_ALONE", "1")
-            .output()
-            .unwrap();
-        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    // Other tests start threads at the same time.
+    if in_a_process_of_its_own("threads::monitors_start_no_threads", "").is_some() {
         return;
     }
     let runtime = solo();
@@ -376,4 +370,120 @@ fn refused_starts() {
     let (blunt, told) = Blunt::telling();
     assert!(matches!(blunt.start_with(Options::new().runtime(&runtime)), Err(StartError::ShutDown)));
     assert_eq!(told.iter().collect::<Vec<_>>(), ["dropped"]);
+}
+
+/// Runs a test again, in a process of its own that a shell prepares: what it printed, on both outputs.
+fn in_a_process_of_its_own(test: &str, prepare: &str) -> Option<String> {
+    if std::env::var_os("DW_ALONE").is_some() {
+        return None;
+    }
+    let child = std::process::Command::new("sh")
+        .args(["-c", &format!("{prepare} exec \"$0\" \"$@\""), std::env::current_exe().unwrap().to_str()?])
+        .args([test, "--exact", "--test-threads=1", "--nocapture"])
+        .env("DW_ALONE", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout) + String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
+    Some(said.into_owned())
+}
+
+/// R13: the system refuses a thread: that is an error for the one who starts, and the actor is dropped without having run.
+/// Everybody else goes on; when others are gone, there is room again.
+#[test]
+#[cfg(target_os = "linux")] // for `ulimit -v`
+fn the_system_refuses_threads() {
+    let _dog = watchdog!();
+    const STACK: usize = 256 << 20;
+    let limit = format!("ulimit -v {};", (4_usize << 30) / 1024);
+    if in_a_process_of_its_own("threads::the_system_refuses_threads", &limit).is_some() {
+        return;
+    }
+    let runtime = deathwatch::Runtime::builder().workers(1).stack_size(STACK).build().unwrap();
+    let (watcher, seen) = Puppet::on(&runtime);
+    let mut actors = Vec::new();
+    let (refused, told) = loop {
+        let (blunt, told) = Blunt::telling();
+        match runtime.start(blunt) {
+            Ok(actor) => actors.push(actor),
+            Err(error) => break (error, told),
+        }
+        assert!(actors.len() < 1_000, "the limit has no effect");
+    };
+    assert!(matches!(refused, StartError::Thread(_)), "{refused}");
+    assert_eq!(told.iter().collect::<Vec<_>>(), ["dropped"]);
+    assert_eq!(runtime.live_actors(), actors.len() + 1);
+
+    // Nor can one be started and monitored, and the monitor is not there either.
+    let none = watcher.call(|_, ctx| {
+        matches!(ctx.spawn_monitored_with(Blunt::default(), Options::new()), Err(StartError::Thread(_)))
+            && ctx.monitors().is_empty()
+    });
+    assert!(none);
+    // Nor another runtime with as many workers; what it had started of them is gone again.
+    let more = deathwatch::Runtime::builder().workers(64).stack_size(STACK).build();
+    assert!(matches!(more, Err(StartError::Thread(_))));
+    // An actor that is to block has no thread to do it on, and is killed.
+    let blocking = Options::new().runtime(&runtime).backend(Backend::Blocking);
+    let (stranded, _) = Puppet::with(blocking.clone());
+    assert_eq!(stranded.wait_exit().wait(), ExitReason::Kill);
+
+    for actor in &actors {
+        assert_eq!(actor.request(Double(4)).wait(), Ok(8));
+    }
+    let watched = actors[0].clone();
+    watcher.call(move |_, ctx| ctx.monitor(&watched));
+    actors.iter().for_each(ActorRef::stop);
+    assert_eq!(seen.down().reason, ExitReason::Normal);
+    // A thread gives its stack back a moment after its actor has ended.
+    let again = std::iter::repeat_with(|| runtime.start(Blunt::default())).find_map(Result::ok).unwrap();
+    assert_eq!(again.request(Double(5)).wait(), Ok(10));
+}
+
+/// A handler that keeps a worker for longer than the limit is reported, once for each type of actor; never on a thread that
+/// is meant for it.
+#[test]
+fn slow_handlers_are_reported() {
+    let _dog = watchdog!();
+    struct Sluggish;
+    impl tasks::Actor for Sluggish {}
+    impl tasks::Handler<Double> for Sluggish {
+        async fn handle(&mut self, Double(n): Double, _: &Context<Self>) -> u32 {
+            2 * n
+        }
+    }
+    if let Some(said) = in_a_process_of_its_own("threads::slow_handlers_are_reported", "") {
+        let reported = |actor: &str| said.lines().filter(|line| line.contains(actor)).count();
+        let expected = usize::from(cfg!(debug_assertions));
+        assert_eq!(
+            (reported("Sluggish has kept a worker"), reported("Puppet has kept a worker")),
+            (expected, expected),
+            "{said}"
+        );
+        assert_eq!(reported("kept a worker"), 2 * expected, "{said}");
+        return;
+    }
+    let strict = deathwatch::Runtime::builder().workers(1).slow_handler(Duration::ZERO).build().unwrap();
+    let patient = deathwatch::Runtime::builder().workers(1).slow_handler(Duration::MAX).build().unwrap();
+    for _ in 0..3 {
+        let sluggish = strict.start(Sluggish).unwrap();
+        assert_eq!(sluggish.request(Double(1)).wait(), Ok(2));
+        assert_eq!(strict.start(Blunt::default()).unwrap().request(Double(1)).wait(), Ok(2));
+        let blocking = Options::new().runtime(&strict).backend(Backend::Blocking);
+        let blocking = tasks::Actor::start_with(Gentle, blocking).unwrap();
+        assert_eq!(blocking.request(Double(1)).wait(), Ok(2));
+        let gentle = patient.start(Gentle).unwrap();
+        assert_eq!(gentle.request(Double(1)).wait(), Ok(2));
+        assert_eq!(Puppet::on(&strict).0.call(|_, _| 7), 7);
+    }
+}
+
+/// An async actor that is given time.
+struct Gentle;
+impl tasks::Actor for Gentle {}
+impl tasks::Handler<Double> for Gentle {
+    async fn handle(&mut self, Double(n): Double, _: &Context<Self>) -> u32 {
+        2 * n
+    }
 }

@@ -16,6 +16,7 @@ mod creating;
 mod deaths;
 mod delivering;
 mod requests;
+mod runtimes;
 
 /// What a doll is to do, and whom it tells.
 pub struct Strings<D> {
