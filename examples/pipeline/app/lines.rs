@@ -1,5 +1,6 @@
 //! The input: the lines of some files, one after the other, numbered from 0.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, BufReader};
@@ -25,7 +26,7 @@ impl Line {
 
 /// The lines of files, in order.
 pub struct Lines {
-    files: std::vec::IntoIter<PathBuf>,
+    files: VecDeque<PathBuf>,
     open: Option<(Arc<Path>, BufReader<File>, u64)>,
     next: u64,
 }
@@ -33,7 +34,7 @@ pub struct Lines {
 impl Lines {
     /// From the line `from` on.
     pub fn starting(files: &[PathBuf], from: u64) -> io::Result<Self> {
-        let mut lines = Lines { files: files.to_vec().into_iter(), open: None, next: 0 };
+        let mut lines = Lines { files: files.iter().cloned().collect(), open: None, next: 0 };
         while lines.next < from {
             if lines.read()?.is_none() {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the input has become shorter"));
@@ -54,7 +55,7 @@ impl Lines {
                     return Ok(Some(line));
                 }
             }
-            let Some(file) = self.files.next() else { return Ok(None) };
+            let Some(file) = self.files.pop_front() else { return Ok(None) };
             let opened = File::open(&file).map_err(|error| {
                 io::Error::new(error.kind(), format!("cannot open {}: {error}", file.display()))
             })?;

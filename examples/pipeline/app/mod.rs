@@ -75,10 +75,9 @@ fn run(files: Vec<PathBuf>, output: &Path) -> Result<(), Box<dyn Error>> {
     println!(
         "{lines} rows in {took:.1?}: none lost, none twice, the same as from a plain loop; {crashes} restarts"
     );
+    // With very few lines, some fall on lines that do not exist, or two on one.
     match faults.left() {
-        0 => Ok(()),
-        // With very few lines, two faults may fall on one.
-        left if lines < 16 => Ok(println!("{left} of the planned crashes did not come")),
-        left => Err(format!("{left} of the planned crashes did not come").into()),
+        left if left > 0 && lines >= 16 => Err(format!("{left} of the planned crashes did not come").into()),
+        _ => Ok(()),
     }
 }
