@@ -11,7 +11,7 @@ use deathwatch::internals::mailbox::parcel::{Letter, Parcel};
 use deathwatch::internals::structs::future::SlotFuture;
 use deathwatch::internals::sync::Arc;
 
-use crate::crew::{Deck, Log, Pool, ended, note, send};
+use crate::crew::{Deck, Log, Pool, ended, note, parcel, send};
 use crate::fixture::spawn;
 use crate::harness::{Bound, model};
 
@@ -244,7 +244,7 @@ fn ring_drops_the_oldest() {
     });
 }
 
-/// A message comes into the ring while the mailbox closes: it is dropped, once.
+/// A message comes into the ring while the mailbox closes: it is dropped, once, and not kept by the handles to the dead.
 #[test]
 fn ring_vs_kill() {
     model("ring_vs_kill", Bound::Preemptions(3), 1, || {
@@ -258,10 +258,19 @@ fn ring_vs_kill() {
                 pool.run();
             }
         });
-        actor.push_displacing(&bound, note(&log, 1));
+        let (content, kept) = (std::sync::Arc::new(()), log.clone());
+        let held = content.clone();
+        actor.push_displacing(
+            &bound,
+            parcel(async move {
+                kept.note(1);
+                drop(held);
+            }),
+        );
         killer.join().unwrap();
         assert_eq!(ended(&pool, &cell), ExitReason::Kill);
         assert!(log.read().len() <= 1);
+        assert_eq!(std::sync::Arc::strong_count(&content), 1, "the message is gone");
         drop(actor);
     });
 }

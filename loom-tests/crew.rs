@@ -43,6 +43,12 @@ impl Hooks<Sailor> for Plain {
 
 pub type Deck = Stage<Sailor>;
 
+/// The life of a sailor.
+pub fn life(consumer: Consumer<Deck>) -> impl Future<Output = ExitReason> + Send {
+    let stage = Stage::new(Sailor(Token::new()), consumer.address());
+    live::<Sailor, Plain>(stage, consumer)
+}
+
 /// What wants to run. Handing over orders a push before the pop that takes it, and nothing else.
 #[derive(Clone)]
 pub struct Pool(Arc<Queue<Runnable>>);
@@ -72,10 +78,7 @@ impl Pool {
 
     /// An actor that is not queued yet.
     pub fn hire(&self, birth: Birth) -> (Strong<Deck>, Runnable) {
-        let strong = spawn_cell(birth, Ship(self.clone()), |consumer: Consumer<Deck>| {
-            let stage = Stage::new(Sailor(Token::new()), consumer.address());
-            live::<Sailor, Plain>(stage, consumer)
-        });
+        let strong = spawn_cell(birth, Ship(self.clone()), life);
         let first = Runnable::first(&strong);
         (strong, first)
     }

@@ -89,18 +89,18 @@ fn push(list: &List, item: Ptr) -> bool {
     unsafe { list.push(item.0) == Push::Linked }
 }
 
-/// Closes the list, visits so many at a time, and gives back the numbers of the live ones.
+/// Closes the list, visits so many at a time, and gives back the numbers of the live ones. Pinned for no longer than it
+/// takes to give one up: an entry that has been reported is gone.
 fn close(list: &List, budget: usize) -> Vec<u32> {
     let mut closing = list.close();
     let mut live = Vec::new();
     loop {
-        let guard = pin();
         let visit = |item: NonNull<Item>| {
             if Ptr(item).item().stale.load(Ordering::Acquire) == 0 {
                 live.push(Ptr(item).number());
             }
         };
-        if list.visit(&mut closing, budget, visit, |gone| Ptr(gone).release(&guard)) {
+        if list.visit(&mut closing, budget, visit, |gone| Ptr(gone).release(&pin())) {
             return live;
         }
     }

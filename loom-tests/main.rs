@@ -19,5 +19,6 @@ mod mailbox;
 mod map;
 mod once;
 mod oracle;
+mod own_thread;
 mod sweep;
 mod wait;

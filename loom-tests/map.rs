@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use deathwatch::internals::reclaim::{Guard, pin};
-use deathwatch::internals::structs::map::Hook;
+use deathwatch::internals::structs::map::{Hook, Insert, Map};
 use deathwatch::internals::structs::map_slot::MapSlot;
 use deathwatch::internals::sync::{Arc, new_block, take_block};
 
@@ -174,6 +174,45 @@ fn close_vs_remove_vs_late_walk() {
         let closed = close(&slot).len();
         let removed = [remover, walker].map(|other| usize::from(other.join().unwrap()));
         assert_eq!(closed + removed[0] + removed[1], 3);
+    });
+}
+
+/// The same, when the remover and the walk start from different sentinels: the remover from the root, because its own
+/// bucket's sentinel is claimed by somebody slow, and the walk, of another key, from a sentinel right before the entry, whose
+/// link the closing comes to last.
+#[test]
+fn close_vs_remove_vs_late_walk_of_another_bucket() {
+    const SECOND: usize = 2; // a quarter of the way; the claimed bucket 1 is at half the way
+    const NEW: u64 = 2;
+    const BESIDE: u64 = 6;
+    model("map_close_vs_remove_vs_late_walk_of_another_bucket", Bound::Unbounded, 1, || {
+        let map = Arc::new(Map::new());
+        let insert = |map: &Map, hash| {
+            // SAFETY: as in `Item::insert`.
+            assert_eq!(unsafe { map.insert(Item::new(hash).0, &pin()) }, Insert::Inserted);
+        };
+        let remove = |map: &Map, hash| {
+            let guard = pin();
+            map.remove(hash, &guard).map(|hook| Item::retire(hook, &guard)) == Some(hash)
+        };
+        // Grown to four buckets by two that go again; the second quarter's sentinel is in, the half's is not.
+        [ODD, A, B].into_iter().for_each(|hash| insert(&map, hash));
+        assert_eq!(map.buckets(), 4);
+        map.claim(1);
+        assert!(!remove(&map, SECOND as u64));
+        assert!(remove(&map, A) && remove(&map, B));
+        let closer = map.clone();
+        let closer = spawn(move || {
+            insert(&closer, NEW);
+            let guard = pin();
+            let mut out = Vec::new();
+            closer.close(&guard, |hook| out.push(Item::retire(hook, &guard)));
+            out
+        });
+        let removed = remove(&map, ODD);
+        assert!(!remove(&map, BESIDE));
+        let closed = closer.join().unwrap();
+        assert_eq!(closed, if removed { vec![NEW] } else { vec![NEW, ODD] });
     });
 }
 

@@ -59,6 +59,25 @@ fn wait_dropped_vs_exit() {
     });
 }
 
+/// Waits that are given up while their target lives on are swept out of its list, like monitors.
+#[test]
+fn waits_dropped_while_the_target_lives() {
+    model("waits_dropped_while_the_target_lives", Bound::Preemptions(3), 1, || {
+        let target = Party::new();
+        let give_up = |cell| {
+            let mut wait = Wait::new(cell);
+            assert!(wait.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        };
+        let cell = target.cell();
+        let other = spawn(move || give_up(cell));
+        give_up(target.cell());
+        other.join().unwrap();
+        assert_eq!(target.cell().watchers.stale(), 0);
+        assert!(target.cell().watchers.is_empty());
+        assert!(target.end().is_empty());
+    });
+}
+
 /// Of a tie that is dropped while its root ends: the callback runs once or is dropped, and never runs after the drop has
 /// settled it.
 #[test]

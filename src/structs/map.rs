@@ -19,7 +19,9 @@
 //! 4. A sentinel whose link is null or carries [`UNLINKED`] is not in the list yet; it must not be used as a start.
 //!    Met on a walk, however, it is in the list.
 //! 5. The root is frozen first, and every walk looks at the root first. So a walk that begins after an entry was handed
-//!    out of a closing map (where it stays linked behind frozen links) does not begin at all.
+//!    out of a closing map (where it stays linked behind frozen links) does not begin at all. The sentinel that a walk
+//!    starts from is not enough to look at: a remover may have met a frozen root, and left its entry linked, while the
+//!    links from another sentinel to that entry are not frozen yet.
 //! 6. `count` is raised before an entry goes in and lowered after it is out: while it is zero, the list holds no
 //!    entry and nobody is about to put one in.
 
@@ -159,6 +161,15 @@ impl Map {
     pub fn len(&self) -> usize {
         // ORDERING: Relaxed: a snapshot for statistics and for deciding to try; nothing is read on its strength.
         self.count.load(Ordering::Relaxed) & !SUPERSEDED
+    }
+
+    /// Leaves a sentinel as a thread does that is stopped as soon as it has claimed it, and that finds the map closed when it
+    /// goes on.
+    #[cfg(dw_loom)]
+    pub fn claim(&self, bucket: usize) {
+        let claim = end().map_addr(|addr| addr | UNLINKED);
+        // ORDERING: Relaxed: see `link_sentinel`.
+        self.slot(bucket).next.store(claim, Ordering::Relaxed);
     }
 
     /// How many buckets the map has grown to.

@@ -1,0 +1,120 @@
+//! An actor that owns a thread: what is laid down for it is found, wherever the thread is on its way to sleep.
+//!
+//! A lost wake-up leaves the thread parked for ever, which loom reports as too many steps of the one who waits for it.
+
+use deathwatch::ExitReason;
+use deathwatch::internals::cell::{
+    Birth, CellRef, Consumer, Erased, Host, Runnable, Strong, spawn as spawn_cell,
+};
+use deathwatch::internals::clock::Clock;
+use deathwatch::internals::exit::{self, Death};
+use deathwatch::internals::scheduler::own_thread::OwnThread;
+use deathwatch::internals::sync::Arc;
+use deathwatch::internals::sync::atomic::{AtomicBool, Ordering};
+use deathwatch::internals::sync::thread;
+
+use crate::crew::{Deck, Log, life, note, send};
+use crate::fixture::spawn;
+use crate::harness::{Bound, model};
+
+/// The host: lays the cell down for its thread.
+struct Cabin(Arc<OwnThread>);
+
+impl Host for Cabin {
+    type Death = Death;
+
+    fn schedule(&self, runnable: Runnable) {
+        self.0.schedule(runnable);
+    }
+
+    fn clock(&self) -> Option<&Clock> {
+        None
+    }
+
+    fn death(&self, reason: ExitReason) -> Death {
+        Death::new(reason)
+    }
+
+    fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
+        let done = exit::retire(consumer, death);
+        if done {
+            self.0.end();
+        }
+        done
+    }
+}
+
+/// The thread of an actor has nothing more to do.
+type Ashore = Arc<AtomicBool>;
+
+/// By looking, not by sleeping: in loom a thread that is unparked while it joins another fails the model.
+fn wait(ashore: &Ashore) {
+    while !ashore.load(Ordering::Acquire) {
+        thread::yield_now();
+    }
+}
+
+/// An actor on a thread of its own.
+fn hire() -> (Strong<Deck>, Ashore) {
+    let place = OwnThread::new();
+    let strong = spawn_cell(Birth::default(), Cabin(place.clone()), life);
+    let first = Runnable::first(&strong);
+    let ashore = Arc::new(AtomicBool::new(false));
+    let tell = ashore.clone();
+    let around = move |live: &mut dyn FnMut()| {
+        live();
+        tell.store(true, Ordering::Release);
+    };
+    OwnThread::start(&place, "own".into(), None, around).unwrap();
+    drop(place);
+    first.submit();
+    (strong, ashore)
+}
+
+fn reason(cell: &CellRef) -> Option<ExitReason> {
+    cell.reason().cloned()
+}
+
+/// Messages by two threads while the thread works, parks, or has not begun: all are handled, each sender's in its order, and
+/// the thread ends with its actor.
+#[test]
+fn messages_vs_park() {
+    model("own_thread_messages_vs_park", Bound::Preemptions(2), 1, || {
+        let log = Log::new();
+        let (actor, ashore) = hire();
+        let cell = actor.cell().clone();
+        let sender = spawn({
+            let (actor, log) = (actor.clone(), log.clone());
+            move || {
+                assert!(send(&actor, note(&log, 1)));
+                assert!(send(&actor, note(&log, 2)));
+            }
+        });
+        assert!(send(&actor, note(&log, 7)));
+        drop(actor);
+        sender.join().unwrap();
+        wait(&ashore);
+        assert_eq!(log.sorted(), [1, 2, 7]);
+        let at = |number| log.read().iter().position(|n| *n == number);
+        assert!(at(1) < at(2));
+        assert_eq!(reason(&cell), Some(ExitReason::Normal));
+    });
+}
+
+/// A kill and a stop by two threads: the thread ends, whatever it was about.
+#[test]
+fn kill_vs_stop_vs_park() {
+    model("own_thread_kill_vs_stop_vs_park", Bound::Preemptions(2), 1, || {
+        let (actor, ashore) = hire();
+        let cell = actor.cell().clone();
+        let killer = spawn({
+            let cell = cell.clone();
+            move || cell.kill()
+        });
+        cell.stop(ExitReason::Shutdown);
+        killer.join().unwrap();
+        wait(&ashore);
+        assert!(matches!(reason(&cell), Some(ExitReason::Kill | ExitReason::Shutdown)));
+        drop(actor);
+    });
+}
