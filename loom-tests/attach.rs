@@ -9,7 +9,7 @@ use crate::harness::{Bound, model};
 /// Attached in time or too late: one `Down` with the true reason, and who sees the death sees why.
 #[test]
 fn monitor_vs_exit() {
-    model("monitor_vs_exit", Bound::Unbounded, 1, || {
+    model("monitor_vs_exit", Bound::Unbounded, 520, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -31,7 +31,7 @@ fn monitor_vs_exit() {
 /// A foreign thread monitors for the watcher, which handles its messages meanwhile.
 #[test]
 fn monitor_in_flight_vs_exit_vs_handling() {
-    model("monitor_in_flight_vs_exit_vs_handling", Bound::Preemptions(3), 1, || {
+    model("monitor_in_flight_vs_exit_vs_handling", Bound::Preemptions(3), 76, || {
         let (mut watcher, target) = (Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -46,7 +46,7 @@ fn monitor_in_flight_vs_exit_vs_handling() {
 /// A foreign thread monitors for a watcher that dies.
 #[test]
 fn monitor_in_flight_vs_watcher_exit() {
-    model("monitor_in_flight_vs_watcher_exit", Bound::Unbounded, 1, || {
+    model("monitor_in_flight_vs_watcher_exit", Bound::Unbounded, 270, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
         let exit = spawn(move || watcher.die(ExitReason::Kill));
@@ -59,7 +59,7 @@ fn monitor_in_flight_vs_watcher_exit() {
 /// The same, of a target that is dead: the thread that monitors fires the entry itself, or finds it cancelled.
 #[test]
 fn monitor_of_the_dead_vs_watcher_exit() {
-    model("monitor_of_the_dead_vs_watcher_exit", Bound::Unbounded, 1, || {
+    model("monitor_of_the_dead_vs_watcher_exit", Bound::Unbounded, 38_000, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
         assert!(target.die(ExitReason::Shutdown).is_empty());
@@ -72,7 +72,7 @@ fn monitor_of_the_dead_vs_watcher_exit() {
 /// The monitor of a foreign thread is taken back as soon as it can be seen, while another one is swept out.
 #[test]
 fn monitor_in_flight_vs_demonitor_vs_sweep() {
-    model("monitor_in_flight_vs_demonitor_vs_sweep", Bound::Preemptions(3), 1, || {
+    model("monitor_in_flight_vs_demonitor_vs_sweep", Bound::Preemptions(3), 10_000, || {
         use deathwatch::internals::monitor::entry::monitors;
         let (watcher, other, target) = (Party::new(), Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
@@ -96,7 +96,7 @@ fn monitor_in_flight_vs_demonitor_vs_sweep() {
 /// it late.
 #[test]
 fn last_words_before_the_down() {
-    model("last_words_before_the_down", Bound::Unbounded, 1, || {
+    model("last_words_before_the_down", Bound::Unbounded, 80, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
         let exit = spawn({
@@ -115,7 +115,7 @@ fn last_words_before_the_down() {
 /// The same with a foreign thread that monitors, and a watcher that handles meanwhile.
 #[test]
 fn last_words_before_a_late_down() {
-    model("last_words_before_a_late_down", Bound::Preemptions(3), 1, || {
+    model("last_words_before_a_late_down", Bound::Preemptions(3), 160, || {
         let (mut watcher, target) = (Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
         let exit = spawn({

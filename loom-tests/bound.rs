@@ -42,7 +42,7 @@ fn has_one_place(bound: &Limit) {
 /// The sender that waits gets the place that becomes free.
 #[test]
 fn wait_vs_free() {
-    model("place_wait_vs_free", Bound::Unbounded, 1, || {
+    model("place_wait_vs_free", Bound::Unbounded, 23_000, || {
         let bound = full();
         let other = bound.clone();
         let other = spawn(move || other.free_place());
@@ -56,7 +56,7 @@ fn wait_vs_free() {
 /// Two places become free: who finds one and is granted the other keeps one.
 #[test]
 fn wait_vs_two_frees() {
-    model("place_wait_vs_two_frees", Bound::Preemptions(3), 1, || {
+    model("place_wait_vs_two_frees", Bound::Preemptions(3), 450, || {
         let bound = limit(2, OnFull::Wait);
         for next in [Admission::Push, Admission::Push, Admission::Full] {
             assert_eq!(bound.admit(), next);
@@ -75,7 +75,7 @@ fn wait_vs_two_frees() {
 /// Two wait, and pass the place on.
 #[test]
 fn two_waits_vs_free() {
-    model("place_two_waits_vs_free", Bound::Preemptions(2), 1, || {
+    model("place_two_waits_vs_free", Bound::Preemptions(2), 2_700, || {
         let bound = full();
         let others = [bound.clone(), bound.clone()].map(|bound| {
             spawn(move || {
@@ -92,7 +92,7 @@ fn two_waits_vs_free() {
 /// Who waits while the mailbox is closed gets a place or is told; nobody hangs.
 #[test]
 fn wait_vs_free_vs_close() {
-    model("place_wait_vs_free_vs_close", Bound::Preemptions(3), 1, || {
+    model("place_wait_vs_free_vs_close", Bound::Preemptions(3), 19_000, || {
         let bound = full();
         let (freer, closer) = (bound.clone(), bound.clone());
         let freer = spawn(move || freer.free_place());
@@ -106,7 +106,7 @@ fn wait_vs_free_vs_close() {
 /// Who gives up waiting passes on the place it was granted meanwhile.
 #[test]
 fn leaving_vs_free_vs_wait() {
-    model("place_leaving_vs_free_vs_wait", Bound::Preemptions(2), 1, || {
+    model("place_leaving_vs_free_vs_wait", Bound::Preemptions(2), 6_200, || {
         let bound = full();
         let (leaver, freer) = (bound.clone(), bound.clone());
         let leaver = spawn(move || {
@@ -127,7 +127,7 @@ fn leaving_vs_free_vs_wait() {
 /// One gives up waiting and tidies the queue, with another's place in its hand, while the mailbox closes: that other is told.
 #[test]
 fn leaving_vs_close_vs_wait() {
-    model("place_leaving_vs_close_vs_wait", Bound::Preemptions(3), 1, || {
+    model("place_leaving_vs_close_vs_wait", Bound::Preemptions(3), 34_000, || {
         let bound = full();
         let (leaver, closer) = (bound.clone(), bound.clone());
         let leaver = spawn(move || {
@@ -143,7 +143,7 @@ fn leaving_vs_close_vs_wait() {
 /// A sender that waits for room in the mailbox of an actor that handles: its message arrives.
 #[test]
 fn waiting_sender_vs_handling() {
-    model("waiting_sender_vs_handling", Bound::Preemptions(2), 1, || {
+    model("waiting_sender_vs_handling", Bound::Preemptions(2), 1_100, || {
         let (pool, log, bound) = (Pool::new(), Log::new(), full());
         let actor = pool.sleeper(Birth { bound: Some(bound.clone()), ..Birth::default() });
         let cell = actor.cell().clone();
@@ -165,7 +165,7 @@ fn waiting_sender_vs_handling() {
 /// A mailbox that drops its oldest, with room for all: nothing is lost, whoever pushes the tickets.
 #[test]
 fn ring_with_room_vs_handling() {
-    model("ring_with_room_vs_handling", Bound::Preemptions(2), 1, || {
+    model("ring_with_room_vs_handling", Bound::Preemptions(2), 9_900, || {
         let (pool, log, bound) = (Pool::new(), Log::new(), limit(2, OnFull::DropOldest));
         let actor = pool.sleeper(Birth { bound: Some(bound.clone()), ..Birth::default() });
         let cell = actor.cell().clone();
@@ -203,7 +203,7 @@ impl Letter<Deck> for Uncounted {
 /// another sender is with its ticket.
 #[test]
 fn ring_order_of_two_senders() {
-    model("ring_order_of_two_senders", Bound::Preemptions(3), 1, || {
+    model("ring_order_of_two_senders", Bound::Preemptions(3), 560, || {
         let (pool, log, bound) = (Pool::new(), Log::new(), limit(2, OnFull::DropOldest));
         let actor = pool.sleeper(Birth { bound: Some(bound.clone()), ..Birth::default() });
         let cell = actor.cell().clone();
@@ -226,7 +226,7 @@ fn ring_order_of_two_senders() {
 /// One sender alone: what it sent last is never the one that is lost.
 #[test]
 fn ring_drops_the_oldest() {
-    model("ring_drops_the_oldest", Bound::Preemptions(3), 1, || {
+    model("ring_drops_the_oldest", Bound::Preemptions(3), 480, || {
         let (pool, log, bound) = (Pool::new(), Log::new(), limit(1, OnFull::DropOldest));
         let actor = pool.sleeper(Birth { bound: Some(bound.clone()), ..Birth::default() });
         let cell = actor.cell().clone();
@@ -244,10 +244,10 @@ fn ring_drops_the_oldest() {
     });
 }
 
-/// A message comes into the ring while the mailbox closes: it is dropped, once, and not kept by the handles to the dead.
+/// Messages come into the ring while the mailbox closes: they are dropped, once, and not kept by the handles to the dead.
 #[test]
 fn ring_vs_kill() {
-    model("ring_vs_kill", Bound::Preemptions(3), 1, || {
+    model("ring_vs_kill", Bound::Preemptions(3), 430, || {
         let (pool, log, bound) = (Pool::new(), Log::new(), limit(1, OnFull::DropOldest));
         let actor = pool.sleeper(Birth { bound: Some(bound.clone()), ..Birth::default() });
         let cell = actor.cell().clone();
@@ -258,19 +258,19 @@ fn ring_vs_kill() {
                 pool.run();
             }
         });
-        let (content, kept) = (std::sync::Arc::new(()), log.clone());
-        let held = content.clone();
-        actor.push_displacing(
-            &bound,
-            parcel(async move {
-                kept.note(1);
+        let content = std::sync::Arc::new(());
+        for number in [1, 2] {
+            let (held, log) = (content.clone(), log.clone());
+            let message = async move {
+                log.note(number);
                 drop(held);
-            }),
-        );
+            };
+            actor.push_displacing(&bound, parcel(message));
+        }
         killer.join().unwrap();
         assert_eq!(ended(&pool, &cell), ExitReason::Kill);
-        assert!(log.read().len() <= 1);
-        assert_eq!(std::sync::Arc::strong_count(&content), 1, "the message is gone");
+        assert_eq!(log.read(), log.sorted(), "in order");
+        assert_eq!(std::sync::Arc::strong_count(&content), 1, "the messages are gone");
         drop(actor);
     });
 }

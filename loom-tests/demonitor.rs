@@ -8,7 +8,7 @@ use crate::harness::{Bound, model};
 /// Either it was taken back in time, or its `Down` is told, exactly once: never both, never neither.
 #[test]
 fn demonitor_vs_exit() {
-    model("demonitor_vs_exit", Bound::Unbounded, 1, || {
+    model("demonitor_vs_exit", Bound::Unbounded, 1_500, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -21,7 +21,7 @@ fn demonitor_vs_exit() {
 /// The same while the watcher handles its messages.
 #[test]
 fn demonitor_vs_exit_vs_handling() {
-    model("demonitor_vs_exit_vs_handling", Bound::Preemptions(3), 1, || {
+    model("demonitor_vs_exit_vs_handling", Bound::Preemptions(3), 690, || {
         let (mut watcher, target) = (Party::new(), Party::new());
         let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -39,7 +39,7 @@ fn demonitor_vs_exit_vs_handling() {
 /// Of two that take back one monitor, one does.
 #[test]
 fn two_demonitors() {
-    model("two_demonitors", Bound::Unbounded, 1, || {
+    model("two_demonitors", Bound::Unbounded, 300, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
         let other = cell.clone();
@@ -55,7 +55,7 @@ fn two_demonitors() {
 /// The watcher dies while its monitor is taken back by somebody else.
 #[test]
 fn demonitor_vs_watcher_exit() {
-    model("demonitor_vs_watcher_exit", Bound::Unbounded, 1, || {
+    model("demonitor_vs_watcher_exit", Bound::Unbounded, 200, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
         let exit = spawn(move || watcher.die(ExitReason::Kill));
@@ -69,7 +69,7 @@ fn demonitor_vs_watcher_exit() {
 /// The watcher, its target and who takes the monitor back, all at the same time.
 #[test]
 fn demonitor_vs_both_exits() {
-    model("demonitor_vs_both_exits", Bound::Preemptions(3), 1, || {
+    model("demonitor_vs_both_exits", Bound::Preemptions(3), 10_000, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
         let exits = [watcher, target].map(|party| spawn(move || party.die(ExitReason::Kill)));

@@ -9,7 +9,7 @@ use crate::harness::{Bound, model};
 /// Watcher and target die: no leak, no touch after the free.
 #[test]
 fn both_exit() {
-    model("both_exit", Bound::Unbounded, 1, || {
+    model("both_exit", Bound::Unbounded, 3_600, || {
         let (watcher, target) = (Party::new(), Party::new());
         monitor(&watcher.address(), &target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -21,7 +21,7 @@ fn both_exit() {
 /// Two that monitor each other die.
 #[test]
 fn mutual_monitors_both_exit() {
-    model("mutual_monitors_both_exit", Bound::Preemptions(3), 1, || {
+    model("mutual_monitors_both_exit", Bound::Preemptions(3), 4_200, || {
         let (one, two) = (Party::new(), Party::new());
         monitor(&one.address(), &two.cell());
         monitor(&two.address(), &one.cell());
@@ -34,7 +34,7 @@ fn mutual_monitors_both_exit() {
 /// Who monitors itself hears nothing, and whoever wants to take that back is too late.
 #[test]
 fn self_monitor_vs_exit_vs_demonitor() {
-    model("self_monitor_vs_exit_vs_demonitor", Bound::Unbounded, 1, || {
+    model("self_monitor_vs_exit_vs_demonitor", Bound::Unbounded, 490, || {
         let (one, two) = (Party::new(), Party::new());
         let (cell, own) = (one.cell(), monitor(&one.address(), &one.cell()));
         let key = monitor(&one.address(), &two.cell());
@@ -49,7 +49,7 @@ fn self_monitor_vs_exit_vs_demonitor() {
 /// Looking at who watches whom holds nobody up and finds nothing that is not there.
 #[test]
 fn looking_vs_both_exits() {
-    model("looking_vs_both_exits", Bound::Preemptions(3), 1, || {
+    model("looking_vs_both_exits", Bound::Preemptions(3), 26_000, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (watchers_cell, targets_cell) = (watcher.cell(), target.cell());
         let key = monitor(&watcher.address(), &targets_cell);
@@ -65,7 +65,7 @@ fn looking_vs_both_exits() {
 /// The `Down` of a target whose watcher handles it and dies, while the target is still firing.
 #[test]
 fn exit_vs_handling_vs_looking() {
-    model("exit_vs_handling_vs_looking", Bound::Preemptions(3), 1, || {
+    model("exit_vs_handling_vs_looking", Bound::Preemptions(3), 24_000, || {
         let (mut watcher, target) = (Party::new(), Party::new());
         let watchers_cell = watcher.cell();
         let key = monitor(&watcher.address(), &target.cell());

@@ -152,7 +152,7 @@ fn end(threads: Vec<JoinHandle<()>>) {
 /// Two tasks from outside.
 #[test]
 fn submit_vs_sleep() {
-    model("submit_vs_sleep", Bound::Preemptions(1), 1_000, || {
+    model("submit_vs_sleep", Bound::Preemptions(1), 5_900, || {
         let (pool, threads) = Pool::start(2, 2, |_, _, _| {});
         pool.submit(1);
         pool.submit(2);
@@ -175,7 +175,7 @@ fn submit_vs_sleep_alone() {
 /// The first task queues a second one behind itself and goes on until that has run.
 #[test]
 fn backlog_vs_sleep() {
-    model("backlog_vs_sleep", Bound::Preemptions(2), 30_000, || {
+    model("backlog_vs_sleep", Bound::Preemptions(2), 32_000, || {
         let (pool, threads) = Pool::start(2, 2, |pool, _, task| {
             if task == 1 {
                 pool.submit(2);
@@ -190,7 +190,7 @@ fn backlog_vs_sleep() {
 /// Both tasks from outside; whoever finds the first while searching owes the second a look.
 #[test]
 fn submit_vs_last_searcher() {
-    model("submit_vs_last_searcher", Bound::Preemptions(2), 65_000, || {
+    model("submit_vs_last_searcher", Bound::Preemptions(2), 64_000, || {
         let (pool, threads) = Pool::start(2, 2, |pool, _, task| {
             if task == 1 {
                 pool.wait_for_the_other();
@@ -205,7 +205,7 @@ fn submit_vs_last_searcher() {
 /// A backlog in the slot: only the watchdog can help, and there must be one.
 #[test]
 fn slot_vs_watchdog() {
-    model("slot_vs_watchdog", Bound::Preemptions(2), 70_000, || {
+    model("slot_vs_watchdog", Bound::Preemptions(2), 69_000, || {
         let (pool, threads) = Pool::start(2, 2, |pool, me, task| {
             if task == 1 {
                 pool.put(me, 2);
@@ -220,7 +220,7 @@ fn slot_vs_watchdog() {
 /// Closing while workers fall asleep: all end.
 #[test]
 fn close_vs_sleep() {
-    model("close_vs_sleep", Bound::Preemptions(2), 7000, || {
+    model("close_vs_sleep", Bound::Preemptions(2), 7_700, || {
         let (pool, threads) = Pool::start(2, 1, |_, _, _| {});
         pool.idle.close();
         end(threads);

@@ -17,7 +17,7 @@ use crate::harness::{Bound, model};
 /// A message that comes while a run ends is handled, by one thread at a time, and nothing is handled twice.
 #[test]
 fn wake_vs_end_of_run() {
-    model("wake_vs_end_of_run", Bound::Preemptions(3), 1, || {
+    model("wake_vs_end_of_run", Bound::Preemptions(3), 1_300, || {
         let (pool, log) = (Pool::new(), Log::new());
         let actor = pool.sleeper(Birth::default());
         let sender = spawn({
@@ -45,7 +45,7 @@ fn wake_vs_end_of_run() {
 /// A handler that awaits is run again when it is woken, also at the end of the run.
 #[test]
 fn woken_vs_end_of_run() {
-    model("woken_vs_end_of_run", Bound::Preemptions(3), 1, || {
+    model("woken_vs_end_of_run", Bound::Preemptions(3), 59, || {
         let (pool, log) = (Pool::new(), Log::new());
         let actor = pool.sleeper(Birth::default());
         let gate = Arc::new((AtomicUsize::new(0), AtomicWaker::new()));
@@ -85,7 +85,7 @@ fn awaiting(gate: &Gate, log: &Log) -> deathwatch::internals::mailbox::parcel::P
 /// A kill while a handler awaits and is woken: the actor ends as killed, and what the handler held is dropped once.
 #[test]
 fn kill_vs_woken() {
-    model("kill_vs_woken", Bound::Preemptions(2), 1, || {
+    model("kill_vs_woken", Bound::Preemptions(2), 260, || {
         let (pool, log) = (Pool::new(), Log::new());
         let actor = pool.sleeper(Birth::default());
         let gate: Gate = Arc::new((AtomicUsize::new(0), AtomicWaker::new()));
@@ -115,7 +115,7 @@ fn kill_vs_woken() {
 /// Stop and kill at once: one reason, of those that were given, and whoever waits is told the same.
 #[test]
 fn stop_vs_kill_vs_run() {
-    model("stop_vs_kill_vs_run", Bound::Preemptions(3), 1, || {
+    model("stop_vs_kill_vs_run", Bound::Preemptions(3), 590, || {
         let pool = Pool::new();
         let actor = pool.sleeper(Birth::default());
         let killer = spawn({
@@ -140,7 +140,7 @@ fn stop_vs_kill_vs_run() {
 /// Two threads run the actor, one after the other, with nothing between them but the lifecycle word.
 #[test]
 fn run_vs_run() {
-    model("run_vs_run", Bound::Unbounded, 1, || {
+    model("run_vs_run", Bound::Unbounded, 1_500, || {
         let pool = Pool::new();
         let actor = pool.sleeper(Birth::default());
         let other = spawn({
@@ -163,7 +163,7 @@ fn run_vs_run() {
 /// A stop that comes in the middle of a run has its reason with it.
 #[test]
 fn stop_vs_run() {
-    model("stop_vs_run", Bound::Unbounded, 1, || {
+    model("stop_vs_run", Bound::Unbounded, 2_400, || {
         let pool = Pool::new();
         let actor = pool.sleeper(Birth::default());
         let other = spawn({
@@ -183,7 +183,7 @@ fn stop_vs_run() {
 /// The handles of a dead actor go on several threads, and its block goes with the last reference of any kind.
 #[test]
 fn handles_of_the_dead() {
-    model("handles_of_the_dead", Bound::Unbounded, 1, || {
+    model("handles_of_the_dead", Bound::Unbounded, 40, || {
         let pool = Pool::new();
         let actor = pool.sleeper(Birth::default());
         let (one, cell) = (actor.clone(), actor.cell().clone());
@@ -204,7 +204,7 @@ fn handles_of_the_dead() {
 /// Two stops with a reason each: the actor dies of one of them.
 #[test]
 fn stop_vs_stop_vs_run() {
-    model("stop_vs_stop_vs_run", Bound::Preemptions(3), 1, || {
+    model("stop_vs_stop_vs_run", Bound::Preemptions(3), 640, || {
         let pool = Pool::new();
         let actor = pool.sleeper(Birth::default());
         let other = spawn({
@@ -226,7 +226,7 @@ fn stop_vs_stop_vs_run() {
 /// The last handles go, each after a message: all are handled, and the actor ends.
 #[test]
 fn last_handles_vs_run() {
-    model("last_handles_vs_run", Bound::Preemptions(3), 1, || {
+    model("last_handles_vs_run", Bound::Preemptions(3), 11_000, || {
         let (pool, log) = (Pool::new(), Log::new());
         let actor = pool.sleeper(Birth::default());
         let cell = actor.cell().clone();
@@ -250,7 +250,7 @@ fn last_handles_vs_run() {
 /// A weak handle becomes strong while the last strong one goes: then its message is handled.
 #[test]
 fn upgrade_vs_last_drop() {
-    model("upgrade_vs_last_drop", Bound::Preemptions(3), 1, || {
+    model("upgrade_vs_last_drop", Bound::Preemptions(3), 790, || {
         let (pool, log) = (Pool::new(), Log::new());
         let actor = pool.sleeper(Birth::default());
         let (cell, weak) = (actor.cell().clone(), (*actor).clone());
@@ -279,7 +279,7 @@ fn upgrade_vs_last_drop() {
 /// An actor makes a handle of itself while the last one goes: it lives on by that.
 #[test]
 fn revive_vs_last_drop() {
-    model("revive_vs_last_drop", Bound::Preemptions(3), 1, || {
+    model("revive_vs_last_drop", Bound::Preemptions(3), 41, || {
         let (pool, log) = (Pool::new(), Log::new());
         let actor = pool.sleeper(Birth::default());
         let (cell, own) = (actor.cell().clone(), (*actor).clone());
@@ -305,7 +305,7 @@ fn revive_vs_last_drop() {
 /// One handle detaches the actor while the other goes: it lives on.
 #[test]
 fn detach_vs_last_drop() {
-    model("detach_vs_last_drop", Bound::Preemptions(3), 1, || {
+    model("detach_vs_last_drop", Bound::Preemptions(3), 40, || {
         let pool = Pool::new();
         let actor = pool.sleeper(Birth::default());
         let cell = actor.cell().clone();
@@ -330,7 +330,7 @@ fn detach_vs_last_drop() {
 /// An actor that will never be run dies on the spot; who monitors it meanwhile is told, and what is sent is dropped.
 #[test]
 fn runnable_dropped_vs_monitor_vs_send() {
-    model("runnable_dropped_vs_monitor_vs_send", Bound::Preemptions(3), 1, || {
+    model("runnable_dropped_vs_monitor_vs_send", Bound::Preemptions(3), 1_500, || {
         let (pool, log, watcher) = (Pool::new(), Log::new(), Party::new());
         let (actor, first) = pool.hire(Birth::default());
         let cell = actor.cell().clone();
@@ -354,7 +354,7 @@ fn runnable_dropped_vs_monitor_vs_send() {
 /// An actor with a life ends because its last handle went: its watcher is told, or took the monitor back.
 #[test]
 fn end_of_a_life_vs_demonitor() {
-    model("end_of_a_life_vs_demonitor", Bound::Preemptions(3), 1, || {
+    model("end_of_a_life_vs_demonitor", Bound::Preemptions(3), 190, || {
         let (pool, watcher) = (Pool::new(), Party::new());
         let actor = pool.sleeper(Birth::default());
         let (cell, watchers_cell) = (actor.cell().clone(), watcher.cell());

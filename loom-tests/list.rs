@@ -117,7 +117,7 @@ fn list_of<const N: usize>() -> (Arc<List>, [Ptr; N]) {
 /// A close that goes on in small steps, and a sweeper of the middle.
 #[test]
 fn close_in_steps_vs_sweep() {
-    model("close_in_steps_vs_sweep", Bound::Unbounded, 1, || {
+    model("close_in_steps_vs_sweep", Bound::Unbounded, 190, || {
         let (list, [last, middle, first]) = list_of();
         let other = list.clone();
         let sweeper = spawn(move || middle.cancel(&other));
@@ -132,7 +132,7 @@ fn close_in_steps_vs_sweep() {
 /// A push is in the list, and visited, or refused; who is refused sees what was written before the closing.
 #[test]
 fn push_vs_close() {
-    model("list_push_vs_close", Bound::Unbounded, 1, || {
+    model("list_push_vs_close", Bound::Unbounded, 3, || {
         struct Reason(UnsafeCell<u32>);
         // SAFETY: loom checks each access.
         unsafe impl Sync for Reason {}
@@ -161,7 +161,7 @@ fn push_vs_close() {
 /// One that walks meets what is there, while that is swept out and new ones come in.
 #[test]
 fn walk_vs_sweep_vs_push() {
-    model("walk_vs_sweep_vs_push", Bound::Preemptions(3), 1, || {
+    model("walk_vs_sweep_vs_push", Bound::Preemptions(3), 18, || {
         let (list, [last, middle, first]) = list_of();
         let (others, pushers) = (list.clone(), list.clone());
         let sweeper = spawn(move || middle.cancel(&others));
@@ -186,7 +186,7 @@ fn walk_vs_sweep_vs_push() {
 /// The bug that needs two sweepers and the closer: one that takes the gate late gives back a second time.
 #[test]
 fn two_sweepers_vs_close() {
-    model("two_sweepers_vs_close", Bound::Preemptions(3), 1, || {
+    model("two_sweepers_vs_close", Bound::Preemptions(3), 21_000, || {
         let (list, [last, middle, first]) = list_of();
         let (one, two) = (list.clone(), list.clone());
         let sweepers = [spawn(move || last.cancel(&one)), spawn(move || first.cancel(&two))];

@@ -20,7 +20,7 @@ fn note(heard: &Heard) -> u32 {
 /// Two senders and a consumer that sleeps: everything arrives, each sender's in order, and no wake-up is lost.
 #[test]
 fn two_pushes_vs_park() {
-    model("two_pushes_vs_park", Bound::Preemptions(2), 1, || {
+    model("two_pushes_vs_park", Bound::Preemptions(2), 20_000, || {
         let mut consumer = Party::new();
         let (to, too) = (consumer.address(), consumer.address());
         let senders =
@@ -37,7 +37,7 @@ fn two_pushes_vs_park() {
 /// One sender and a consumer that sleeps.
 #[test]
 fn push_vs_park() {
-    model("push_vs_park", Bound::Preemptions(3), 1, || {
+    model("push_vs_park", Bound::Preemptions(3), 570, || {
         let mut consumer = Party::new();
         let to = consumer.address();
         let sender = spawn(move || assert!(send(&to, 1) && send(&to, 2)));
@@ -51,7 +51,7 @@ fn push_vs_park() {
 /// A push is refused, and the message still the sender's, or it is handled or dropped with the mailbox.
 #[test]
 fn push_vs_close() {
-    model("push_vs_close", Bound::Unbounded, 1, || {
+    model("push_vs_close", Bound::Unbounded, 29, || {
         let mut consumer = Party::new();
         let to = consumer.address();
         let sender = spawn(move || match to.push(Parcel::seal(Note::new(1))) {
@@ -83,7 +83,7 @@ fn push_of_itself_vs_close() {
         }
     }
 
-    model("push_of_itself_vs_close", Bound::Unbounded, 1, || {
+    model("push_of_itself_vs_close", Bound::Unbounded, 67, || {
         let consumer = Party::new();
         let to = consumer.address();
         let sender = spawn(move || {
@@ -97,7 +97,7 @@ fn push_of_itself_vs_close() {
 /// A consumer that sleeps is woken by a `Down` as by a message.
 #[test]
 fn down_vs_park() {
-    model("down_vs_park", Bound::Preemptions(3), 1, || {
+    model("down_vs_park", Bound::Preemptions(3), 120, || {
         let (mut watcher, target) = (Party::new(), Party::new());
         let key = monitor(&watcher.address(), &target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));

@@ -85,7 +85,7 @@ fn the_neighbours_are_in_order() {
 /// Two neighbours are removed, and one comes in between them.
 #[test]
 fn insert_vs_remove_vs_remove() {
-    model("map_insert_vs_remove_vs_remove", Bound::Preemptions(3), 1, || {
+    model("map_insert_vs_remove_vs_remove", Bound::Preemptions(3), 72_000, || {
         let slot = slot_of(&[FIRST, LAST]);
         let others = [FIRST, LAST].map(|hash| {
             let slot = slot.clone();
@@ -101,7 +101,7 @@ fn insert_vs_remove_vs_remove() {
 /// Two neighbours are removed.
 #[test]
 fn remove_vs_remove() {
-    model("map_remove_vs_remove", Bound::Unbounded, 1, || {
+    model("map_remove_vs_remove", Bound::Unbounded, 190, || {
         let slot = slot_of(&[FIRST, MIDDLE, LAST]);
         let other = spawn({
             let slot = slot.clone();
@@ -116,7 +116,7 @@ fn remove_vs_remove() {
 /// One entry, two that remove it: one does.
 #[test]
 fn remove_vs_remove_of_the_same() {
-    model("map_remove_vs_remove_of_the_same", Bound::Unbounded, 1, || {
+    model("map_remove_vs_remove_of_the_same", Bound::Unbounded, 44, || {
         let slot = slot_of(&[FIRST, LAST]);
         let other = spawn({
             let slot = slot.clone();
@@ -131,7 +131,7 @@ fn remove_vs_remove_of_the_same() {
 /// Each entry comes out once: by its remover or by the closer; what comes too late is refused.
 #[test]
 fn close_vs_remove_vs_insert() {
-    model("map_close_vs_remove_vs_insert", Bound::Preemptions(3), 1, || {
+    model("map_close_vs_remove_vs_insert", Bound::Preemptions(3), 4_800, || {
         let slot = slot_of(&[FIRST, LAST]);
         let (inserter, remover) = (slot.clone(), slot.clone());
         let inserter = spawn(move || {
@@ -161,7 +161,7 @@ fn close_vs_remove_vs_insert() {
 /// get there (rule 5).
 #[test]
 fn close_vs_remove_vs_late_walk() {
-    model("map_close_vs_remove_vs_late_walk", Bound::Preemptions(3), 1, || {
+    model("map_close_vs_remove_vs_late_walk", Bound::Preemptions(3), 6_000, || {
         let slot = slot_of(&[FIRST, MIDDLE, LAST]);
         let (remover, walker) = (slot.clone(), slot.clone());
         let remover = spawn(move || remove(&remover, MIDDLE));
@@ -185,7 +185,7 @@ fn close_vs_remove_vs_late_walk_of_another_bucket() {
     const SECOND: usize = 2; // a quarter of the way; the claimed bucket 1 is at half the way
     const NEW: u64 = 2;
     const BESIDE: u64 = 6;
-    model("map_close_vs_remove_vs_late_walk_of_another_bucket", Bound::Unbounded, 1, || {
+    model("map_close_vs_remove_vs_late_walk_of_another_bucket", Bound::Unbounded, 17_000, || {
         let map = Arc::new(Map::new());
         let insert = |map: &Map, hash| {
             // SAFETY: as in `Item::insert`.
@@ -219,7 +219,7 @@ fn close_vs_remove_vs_late_walk_of_another_bucket() {
 /// The second bucket's sentinel is linked by an insertion and a removal at once.
 #[test]
 fn growth_vs_remove() {
-    model("map_growth_vs_remove", Bound::Preemptions(3), 1, || {
+    model("map_growth_vs_remove", Bound::Preemptions(3), 14_000, || {
         let slot = slot_of(&[ODD]);
         let remover = slot.clone();
         let remover = spawn(move || assert!(remove(&remover, ODD)));
@@ -233,7 +233,7 @@ fn growth_vs_remove() {
 /// The same with one more that comes in where the sentinel goes.
 #[test]
 fn growth_vs_insert_vs_remove() {
-    model("map_growth_vs_insert_vs_remove", Bound::Preemptions(1), 1, || {
+    model("map_growth_vs_insert_vs_remove", Bound::Preemptions(1), 84_000, || {
         let slot = slot_of(&[ODD]);
         let (inserter, remover) = (slot.clone(), slot.clone());
         let inserter = spawn(move || assert!(Item::new(EVEN).insert(&inserter)));
@@ -248,7 +248,7 @@ fn growth_vs_insert_vs_remove() {
 /// Two link the same sentinel.
 #[test]
 fn growth_by_two() {
-    model("map_growth_by_two", Bound::Preemptions(3), 1, || {
+    model("map_growth_by_two", Bound::Preemptions(3), 46_000, || {
         let slot = slot_of(&[EVEN]);
         // Grown to two buckets, the second one not linked yet.
         assert!(Item::new(EVEN + A).insert(&slot));
@@ -267,7 +267,7 @@ fn growth_by_two() {
 /// A sentinel is linked while the map closes.
 #[test]
 fn growth_vs_close() {
-    model("map_growth_vs_close", Bound::Preemptions(3), 1, || {
+    model("map_growth_vs_close", Bound::Preemptions(3), 59, || {
         let slot = slot_of(&[EVEN, EVEN + A]);
         let other = spawn({
             let slot = slot.clone();
@@ -288,7 +288,7 @@ fn growth_vs_close() {
 /// Two put the first entries in: there is one map, and both are in it.
 #[test]
 fn first_insert_vs_first_insert() {
-    model("map_first_insert_vs_first_insert", Bound::Unbounded, 1, || {
+    model("map_first_insert_vs_first_insert", Bound::Unbounded, 28_000, || {
         let slot = slot_of(&[]);
         let other = spawn({
             let slot = slot.clone();
@@ -304,7 +304,7 @@ fn first_insert_vs_first_insert() {
 /// One that walks while entries come and go: it meets what stays.
 #[test]
 fn walk_vs_insert_vs_remove() {
-    model("map_walk_vs_insert_vs_remove", Bound::Preemptions(3), 1, || {
+    model("map_walk_vs_insert_vs_remove", Bound::Preemptions(3), 500, || {
         let slot = slot_of(&[FIRST, LAST]);
         let (inserter, remover) = (slot.clone(), slot.clone());
         let inserter = spawn(move || assert!(Item::new(MIDDLE).insert(&inserter)));
@@ -322,7 +322,7 @@ fn walk_vs_insert_vs_remove() {
 /// A map that has grown and is empty again is replaced, while one comes in: it is found in the new one.
 #[test]
 fn replacement_vs_insert() {
-    model("map_replacement_vs_insert", Bound::Preemptions(3), 1, || {
+    model("map_replacement_vs_insert", Bound::Preemptions(3), 33, || {
         let slot = slot_of(&[EVEN, ODD]);
         assert!(remove(&slot, EVEN));
         let other = spawn({
@@ -341,7 +341,7 @@ fn replacement_vs_insert() {
 /// The same while the slot closes for good.
 #[test]
 fn replacement_vs_insert_vs_close() {
-    model("map_replacement_vs_insert_vs_close", Bound::Preemptions(2), 1, || {
+    model("map_replacement_vs_insert_vs_close", Bound::Preemptions(2), 150, || {
         let slot = slot_of(&[EVEN, ODD]);
         assert!(remove(&slot, EVEN));
         let (inserter, remover) = (slot.clone(), slot.clone());

@@ -9,7 +9,7 @@ use crate::harness::{Bound, model};
 /// One of two writers wins, the other gets its value back; a reader sees nothing or the winner's value.
 #[test]
 fn set_vs_set_vs_get() {
-    model("once_set_vs_set_vs_get", Bound::Unbounded, 1, || {
+    model("once_set_vs_set_vs_get", Bound::Unbounded, 4_700, || {
         let slot = Arc::new(Once::new());
         let (writer, reader) = (slot.clone(), slot.clone());
         let writer = spawn(move || writer.set((1, Token::new())).is_ok());

@@ -100,7 +100,7 @@ fn right_use_passes() {
 
 #[test]
 fn right_use_by_two_readers_passes() {
-    model("oracle_two_readers", Bound::Unbounded, 6, || {
+    model("oracle_two_readers", Bound::Unbounded, 160, || {
         let slot = Arc::new(AtomicPtr::new(Raw::new(7).0));
         let readers: Vec<_> = (0..2)
             .map(|_| {
@@ -117,7 +117,7 @@ fn right_use_by_two_readers_passes() {
 /// pointer from an earlier guard only, but it read under it.
 #[test]
 fn a_guard_that_ended_early_is_ordered_before_the_free() {
-    model("oracle_ended_guard", Bound::Unbounded, 2, || {
+    model("oracle_ended_guard", Bound::Unbounded, 3, || {
         let slot = Arc::new(AtomicPtr::new(Raw::new(7).0));
         let passed = Arc::new(AtomicUsize::new(0));
         let (other, its_passed) = (slot.clone(), passed.clone());
@@ -237,7 +237,7 @@ fn publish(store: Ordering, load: Ordering) -> impl Fn() + Send + Sync + 'static
 /// A pin grants no more than the contract: a missing Release or Acquire beside it still shows.
 #[test]
 fn a_pin_does_not_stand_in_for_an_ordering() {
-    model("oracle_publish", Bound::Unbounded, 2, publish(Ordering::Release, Ordering::Acquire));
+    model("oracle_publish", Bound::Unbounded, 3, publish(Ordering::Release, Ordering::Acquire));
     must_fail("no Release", "Causality violation", publish(Ordering::Relaxed, Ordering::Acquire));
     must_fail("no Acquire", "Causality violation", publish(Ordering::Release, Ordering::Relaxed));
 }
@@ -331,7 +331,7 @@ fn a_missing_fence_is_caught() {
             assert!(here + there > 0, "both passed");
         }
     }
-    model("oracle_fenced_dekker", Bound::Unbounded, 3, dekker(true));
+    model("oracle_fenced_dekker", Bound::Unbounded, 7, dekker(true));
     must_fail("unfenced dekker", "both passed", dekker(false));
 }
 
@@ -369,13 +369,14 @@ fn freed_memory_comes_back_only_on_request() {
 #[test]
 fn a_model_below_its_floor_fails() {
     let run = || model("oracle_floor", Bound::Unbounded, 2, || ());
-    let floors_hold = !sync::model::switch("DW_LOOM_REUSE") && !sync::model::switch("DW_LOOM_PINOP");
+    let switches = ["DW_LOOM_REUSE", "DW_LOOM_PINOP", "DW_LOOM_NO_FLOORS"];
+    let floors_hold = !switches.into_iter().any(sync::model::switch);
     assert_eq!(std::panic::catch_unwind(run).is_err(), floors_hold);
 }
 
 #[test]
 fn numbers_start_anew_in_each_iteration() {
-    model("oracle_numbers", Bound::Unbounded, 2, || {
+    model("oracle_numbers", Bound::Unbounded, 3, || {
         assert_eq!(next_actor_id().get(), 1);
         assert_eq!(next_monitor_key().get(), 2);
         let word = Arc::new(AtomicUsize::new(0));
@@ -389,7 +390,7 @@ fn numbers_start_anew_in_each_iteration() {
 #[test]
 fn a_waker_registered_before_the_flag_is_read_is_never_missed() {
     use std::task::Poll;
-    model("oracle_waker", Bound::Unbounded, 4, || {
+    model("oracle_waker", Bound::Unbounded, 100, || {
         let shared = Arc::new((AtomicWaker::new(), AtomicUsize::new(0)));
         let other = shared.clone();
         let other = spawn(move || {

@@ -79,7 +79,7 @@ fn reason(cell: &CellRef) -> Option<ExitReason> {
 /// the thread ends with its actor.
 #[test]
 fn messages_vs_park() {
-    model("own_thread_messages_vs_park", Bound::Preemptions(2), 1, || {
+    model("own_thread_messages_vs_park", Bound::Preemptions(2), 30_000, || {
         let log = Log::new();
         let (actor, ashore) = hire();
         let cell = actor.cell().clone();
@@ -104,7 +104,7 @@ fn messages_vs_park() {
 /// A kill and a stop by two threads: the thread ends, whatever it was about.
 #[test]
 fn kill_vs_stop_vs_park() {
-    model("own_thread_kill_vs_stop_vs_park", Bound::Preemptions(2), 1, || {
+    model("own_thread_kill_vs_stop_vs_park", Bound::Preemptions(2), 550, || {
         let (actor, ashore) = hire();
         let cell = actor.cell().clone();
         let killer = spawn({

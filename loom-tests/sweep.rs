@@ -35,19 +35,19 @@ fn sweep_vs_exit(cancelled: usize) {
 /// A cancelled entry is swept out at the head while the target dies: the survivor is told once.
 #[test]
 fn sweep_at_the_head_vs_exit() {
-    model("sweep_at_the_head_vs_exit", Bound::Unbounded, 1, || sweep_vs_exit(1));
+    model("sweep_at_the_head_vs_exit", Bound::Unbounded, 1_500, || sweep_vs_exit(1));
 }
 
 /// The same further down the list.
 #[test]
 fn sweep_further_down_vs_exit() {
-    model("sweep_further_down_vs_exit", Bound::Unbounded, 1, || sweep_vs_exit(0));
+    model("sweep_further_down_vs_exit", Bound::Unbounded, 6_500, || sweep_vs_exit(0));
 }
 
 /// The same while a third one attaches.
 #[test]
 fn sweep_vs_monitor_vs_exit() {
-    model("sweep_vs_monitor_vs_exit", Bound::Preemptions(3), 1, || {
+    model("sweep_vs_monitor_vs_exit", Bound::Preemptions(3), 3_800, || {
         let ([(survivor, _, key), (cancelled, cell, taken)], target) = watched::<2>();
         let late = Party::new();
         let (address, targets_cell) = (late.address(), target.cell());
@@ -65,7 +65,7 @@ fn sweep_vs_monitor_vs_exit() {
 /// Two cancel and sweep: whoever finds the other at it leaves its entry to the other, and none stays behind.
 #[test]
 fn two_sweepers_leave_nothing_behind() {
-    model("two_sweepers_leave_nothing_behind", Bound::Preemptions(3), 1, || {
+    model("two_sweepers_leave_nothing_behind", Bound::Preemptions(3), 4_200, || {
         let ([(one, cell, key), (two, cell_two, key_two)], target) = watched::<2>();
         let other = spawn(move || assert!(took_back(&cell_two, key_two)));
         assert!(took_back(&cell, key));
@@ -79,7 +79,7 @@ fn two_sweepers_leave_nothing_behind() {
 /// A sweeps while another attaches at the head.
 #[test]
 fn sweep_vs_monitor() {
-    model("sweep_vs_monitor", Bound::Unbounded, 1, || {
+    model("sweep_vs_monitor", Bound::Unbounded, 13, || {
         let ([(cancelled, cell, taken)], target) = watched::<1>();
         let late = Party::new();
         let (address, targets_cell) = (late.address(), target.cell());
@@ -96,7 +96,7 @@ fn sweep_vs_monitor() {
 /// Two sweepers and the exit, with a survivor: what is left is given back once, by whoever comes last.
 #[test]
 fn two_sweepers_vs_exit() {
-    model("two_sweepers_vs_exit", Bound::Preemptions(2), 1, || {
+    model("two_sweepers_vs_exit", Bound::Preemptions(2), 5_400, || {
         let (watchers, target) = watched::<3>();
         let exit = spawn(move || target.die(ExitReason::Kill));
         let [(one, cell, key), (survivor, _, survivors), (two, cell_two, key_two)] = watchers;

@@ -13,7 +13,7 @@ use crate::harness::{Bound, model};
 /// Whoever waits is woken or finds the reason: it never hangs.
 #[test]
 fn wait_vs_exit() {
-    model("wait_vs_exit", Bound::Preemptions(2), 1, || {
+    model("wait_vs_exit", Bound::Preemptions(2), 320, || {
         let target = Party::new();
         let mut wait = Wait::new(target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -27,7 +27,7 @@ fn wait_vs_exit() {
 /// Two wait for one.
 #[test]
 fn two_waits_vs_exit() {
-    model("two_waits_vs_exit", Bound::Preemptions(2), 1, || {
+    model("two_waits_vs_exit", Bound::Preemptions(2), 51_000, || {
         let target = Party::new();
         let wait = |cell| {
             let mut wait = Wait::new(cell);
@@ -47,7 +47,7 @@ fn two_waits_vs_exit() {
 /// A wait that is given up while its target dies leaves nothing behind, whether it was attached or not.
 #[test]
 fn wait_dropped_vs_exit() {
-    model("wait_dropped_vs_exit", Bound::Preemptions(3), 1, || {
+    model("wait_dropped_vs_exit", Bound::Preemptions(3), 920, || {
         let target = Party::new();
         let mut wait = Wait::new(target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -62,7 +62,7 @@ fn wait_dropped_vs_exit() {
 /// Waits that are given up while their target lives on are swept out of its list, like monitors.
 #[test]
 fn waits_dropped_while_the_target_lives() {
-    model("waits_dropped_while_the_target_lives", Bound::Preemptions(3), 1, || {
+    model("waits_dropped_while_the_target_lives", Bound::Preemptions(3), 21_000, || {
         let target = Party::new();
         let give_up = |cell| {
             let mut wait = Wait::new(cell);
@@ -82,7 +82,7 @@ fn waits_dropped_while_the_target_lives() {
 /// settled it.
 #[test]
 fn tie_vs_the_roots_end() {
-    model("tie_vs_the_roots_end", Bound::Unbounded, 1, || {
+    model("tie_vs_the_roots_end", Bound::Unbounded, 5_600, || {
         let (root, actor) = (Party::new(), Party::new());
         let called = Arc::new(AtomicUsize::new(0));
         let (calls, token, actors_id) = (called.clone(), Token::new(), actor.cell().id);
@@ -107,7 +107,7 @@ fn tie_vs_the_roots_end() {
 /// A tie that is kept calls back exactly once.
 #[test]
 fn kept_tie_vs_the_roots_end() {
-    model("kept_tie_vs_the_roots_end", Bound::Unbounded, 1, || {
+    model("kept_tie_vs_the_roots_end", Bound::Unbounded, 48, || {
         let (root, actor) = (Party::new(), Party::new());
         let called = Arc::new(AtomicUsize::new(0));
         let (calls, root_cell) = (called.clone(), root.cell());
