@@ -6,6 +6,7 @@
 
 #[macro_use]
 mod support;
+mod doll;
 
 mod cancelling;
 mod cleaning_up;

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use deathwatch::{Demonitor, ExitReason, Options};
 
-use super::{Doll, Play, in_all_combinations, pair};
+use crate::doll::{Doll, Play, in_all_combinations, pair};
 use crate::support::solo;
 
 in_all_combinations! {

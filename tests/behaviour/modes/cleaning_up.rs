@@ -2,7 +2,7 @@
 
 use deathwatch::{Demonitor, ExitReason, Monitors, Options, RequestError};
 
-use super::{Doll, Play, in_all_combinations, pair};
+use crate::doll::{Doll, Play, in_all_combinations, pair};
 use crate::support::{Tally, solo};
 
 in_all_combinations! {

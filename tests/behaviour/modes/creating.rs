@@ -5,7 +5,7 @@ use std::sync::mpsc;
 
 use deathwatch::{Demonitor, ExitReason, Monitors};
 
-use super::{Doll, Play, in_all_combinations, pair};
+use crate::doll::{Doll, Play, in_all_combinations, pair};
 use crate::support::solo;
 
 in_all_combinations! {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use deathwatch::{ActorRef, ExitReason, Monitors, Options, RequestError, Runtime};
 
-use super::{Doll, Play, in_all_combinations, in_both_modes};
+use crate::doll::{Doll, Play, in_all_combinations, in_both_modes};
 use crate::support::{Event, Wedge, poll_once, solo};
 
 in_all_combinations! {

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use deathwatch::{ExitReason, Mailbox, Monitors, OnFull, Options};
 
-use super::{Doll, Play, in_all_combinations, pair};
+use crate::doll::{Doll, Play, in_all_combinations, pair};
 use crate::support::{Event, solo};
 
 in_all_combinations! {

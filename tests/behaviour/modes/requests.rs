@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deathwatch::{ActorRef, ExitReason, RequestError};
 
-use super::{Doll, Play, in_all_combinations, in_both_modes, pair};
+use crate::doll::{Doll, Play, in_all_combinations, in_both_modes, pair};
 use crate::support::{Tally, solo};
 
 in_all_combinations! {

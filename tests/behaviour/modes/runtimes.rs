@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use deathwatch::{ExitReason, Monitors, Options, RequestError, Runtime, StartError};
 
-use super::{Doll, Play, in_all_combinations, in_both_modes};
+use crate::doll::{Doll, Play, in_all_combinations, in_both_modes};
 use crate::support::{Tally, duo, solo};
 
 /// More than any test waits for.

@@ -1,0 +1,390 @@
+//! An actor that does what it is told, in whichever mode: what is said once holds for tasks, for threads, and between them.
+#![allow(dead_code, unused_imports, unused_macros, reason = "shared by two test programs")]
+
+use std::sync::mpsc::{self, Sender};
+
+use deathwatch::{
+    ActorHandle, ActorRef, Context, Down, ExitReason, Message, MonitorGuard, MonitorRef, Options, Request,
+    Runtime, SendError, StartError, Target,
+};
+
+use crate::support::{Event, Events, Note, Retold, Wedge};
+
+/// What a doll is to do, and whom it tells.
+pub struct Strings<D> {
+    events: Sender<Event>,
+    started: Option<Hook<D>>,
+    stopped: Option<Hook<D>>,
+    on_down: Option<DownHook<D>>,
+    on_drop: Option<Box<dyn FnOnce() + Send>>,
+    downs: usize,
+    /// Whatever it is to hold until it is dropped.
+    pub luggage: Option<Box<dyn std::any::Any + Send>>,
+}
+
+type Hook<D> = Box<dyn FnOnce(&Context<D>) + Send>;
+type DownHook<D> = Box<dyn FnMut(&Context<D>) + Send>;
+type Work<D, R> = Box<dyn FnOnce(&mut D, &Context<D>) -> R + Send>;
+
+impl<D> Strings<D> {
+    fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    fn pull(hook: &mut Option<Hook<D>>, ctx: &Context<D>) {
+        if let Some(f) = hook.take() {
+            f(ctx);
+        }
+    }
+
+    fn down(&mut self, down: Down, ctx: &Context<D>) {
+        self.downs += 1;
+        self.tell(Event::Down(down));
+        if let Some(f) = &mut self.on_down {
+            f(ctx);
+        }
+    }
+}
+
+impl<D> Drop for Strings<D> {
+    fn drop(&mut self) {
+        self.tell(Event::Dropped);
+        if let Some(f) = self.on_drop.take() {
+            f();
+        }
+    }
+}
+
+/// Something for a doll to do; what it returns is the reply.
+pub struct Job<D, R>(Work<D, R>);
+
+impl<D: 'static, R: Send + 'static> Message for Job<D, R> {
+    type Reply = R;
+}
+
+/// A doll of known mode.
+pub enum Either {
+    TaskDoll(TaskDoll),
+    ThreadDoll(ThreadDoll),
+}
+
+/// An actor that does what it is told, in whichever mode.
+pub trait Doll: Sized + Send + 'static {
+    /// Does it run on a thread of its own?
+    const THREAD: bool;
+
+    fn hang(strings: Strings<Self>) -> Self;
+    fn strings(&mut self) -> &mut Strings<Self>;
+    fn start_with(self, options: Options) -> Result<ActorRef<Self>, StartError>;
+    fn send<R: Send + 'static>(to: &ActorRef<Self>, job: Job<Self, R>)
+    -> Result<(), SendError<Job<Self, R>>>;
+    fn request<R: Send + 'static>(to: &ActorRef<Self>, job: Job<Self, R>) -> Request<Job<Self, R>>;
+    fn note(to: &ActorRef<Self>, number: u32);
+    fn monitor(ctx: &Context<Self>, target: &impl Target) -> MonitorRef;
+    fn monitor_retold(ctx: &Context<Self>, target: &impl Target) -> MonitorRef;
+    /// With a message of its own in place of the `Down`, which does this.
+    fn monitor_then(
+        ctx: &Context<Self>,
+        target: &impl Target,
+        f: impl FnOnce(&mut Self, Down) + Send + 'static,
+    ) -> MonitorRef;
+    fn monitor_guard(ctx: &Context<Self>, target: &impl Target) -> MonitorGuard;
+    fn either(self) -> Either;
+    /// Tells the test.
+    fn tell(&mut self, event: Event) {
+        self.strings().tell(event);
+    }
+
+    /// Starts and monitors a child, of which no strong handle is kept.
+    fn spawn_monitored(ctx: &Context<Self>, child: impl Doll) -> (ActorHandle, MonitorRef);
+
+    fn new() -> (Self, Events) {
+        let (events, seen) = mpsc::channel();
+        let strings = Strings {
+            events,
+            started: None,
+            stopped: None,
+            on_down: None,
+            on_drop: None,
+            downs: 0,
+            luggage: None,
+        };
+        (Self::hang(strings), Events::of(seen))
+    }
+
+    fn on(runtime: &Runtime) -> (ActorRef<Self>, Events) {
+        let (doll, events) = Self::new();
+        (doll.start_with(Options::new().runtime(runtime)).expect("the runtime runs"), events)
+    }
+
+    fn at_start(mut self, f: impl FnOnce(&Context<Self>) + Send + 'static) -> Self {
+        self.strings().started = Some(Box::new(f));
+        self
+    }
+
+    fn at_stop(mut self, f: impl FnOnce(&Context<Self>) + Send + 'static) -> Self {
+        self.strings().stopped = Some(Box::new(f));
+        self
+    }
+
+    fn at_down(mut self, f: impl FnMut(&Context<Self>) + Send + 'static) -> Self {
+        self.strings().on_down = Some(Box::new(f));
+        self
+    }
+
+    fn at_drop(mut self, f: impl FnOnce() + Send + 'static) -> Self {
+        self.strings().on_drop = Some(Box::new(f));
+        self
+    }
+}
+
+/// The same actor for a mode. `async` and `.await` are all the difference.
+macro_rules! doll {
+    ($name:ident: $mode:ident, $thread:literal, $($asynchronous:tt)?) => {
+        pub struct $name(Strings<$name>);
+
+        impl deathwatch::$mode::Actor for $name {
+            $($asynchronous)? fn started(&mut self, ctx: &Context<Self>) {
+                Strings::pull(&mut self.0.started, ctx);
+            }
+
+            $($asynchronous)? fn stopped(&mut self, reason: &ExitReason, ctx: &Context<Self>) {
+                self.0.tell(Event::Stopped(reason.clone()));
+                Strings::pull(&mut self.0.stopped, ctx);
+            }
+        }
+
+        impl deathwatch::$mode::Handler<Down> for $name {
+            $($asynchronous)? fn handle(&mut self, down: Down, ctx: &Context<Self>) {
+                self.0.down(down, ctx);
+            }
+        }
+
+        impl deathwatch::$mode::Handler<Retold> for $name {
+            $($asynchronous)? fn handle(&mut self, Retold(down): Retold, _: &Context<Self>) {
+                self.0.tell(Event::Retold(down));
+            }
+        }
+
+        impl deathwatch::$mode::Handler<Note> for $name {
+            $($asynchronous)? fn handle(&mut self, Note(number): Note, _: &Context<Self>) {
+                self.0.tell(Event::Note(number));
+            }
+        }
+
+        impl<R: Send + 'static> deathwatch::$mode::Handler<Job<$name, R>> for $name {
+            $($asynchronous)? fn handle(&mut self, Job(f): Job<$name, R>, ctx: &Context<Self>) -> R {
+                f(self, ctx)
+            }
+        }
+
+        impl Doll for $name {
+            const THREAD: bool = $thread;
+
+            fn hang(strings: Strings<Self>) -> Self {
+                $name(strings)
+            }
+
+            fn strings(&mut self) -> &mut Strings<Self> {
+                &mut self.0
+            }
+
+            fn start_with(self, options: Options) -> Result<ActorRef<Self>, StartError> {
+                deathwatch::$mode::Actor::start_with(self, options)
+            }
+
+            fn send<R: Send + 'static>(
+                to: &ActorRef<Self>,
+                job: Job<Self, R>,
+            ) -> Result<(), SendError<Job<Self, R>>> {
+                to.send(job)
+            }
+
+            fn request<R: Send + 'static>(to: &ActorRef<Self>, job: Job<Self, R>) -> Request<Job<Self, R>> {
+                to.request(job).no_timeout()
+            }
+
+            fn note(to: &ActorRef<Self>, number: u32) {
+                to.send(Note(number)).expect("the doll lives");
+            }
+
+            fn monitor(ctx: &Context<Self>, target: &impl Target) -> MonitorRef {
+                ctx.monitor(target)
+            }
+
+            fn monitor_retold(ctx: &Context<Self>, target: &impl Target) -> MonitorRef {
+                ctx.monitor_with(target, Retold)
+            }
+
+            fn monitor_then(
+                ctx: &Context<Self>,
+                target: &impl Target,
+                f: impl FnOnce(&mut Self, Down) + Send + 'static,
+            ) -> MonitorRef {
+                ctx.monitor_with(target, |down| Job::<Self, ()>(Box::new(move |doll, _| f(doll, down))))
+            }
+
+            fn monitor_guard(ctx: &Context<Self>, target: &impl Target) -> MonitorGuard {
+                ctx.monitor_guard(target)
+            }
+
+            fn either(self) -> Either {
+                Either::$name(self)
+            }
+
+            fn spawn_monitored(ctx: &Context<Self>, child: impl Doll) -> (ActorHandle, MonitorRef) {
+                match child.either() {
+                    Either::TaskDoll(child) => {
+                        let (child, monitor) = ctx.spawn_monitored(child);
+                        (child.handle(), monitor)
+                    }
+                    Either::ThreadDoll(child) => {
+                        let (child, monitor) = ctx.spawn_monitored(child);
+                        (child.handle(), monitor)
+                    }
+                }
+            }
+        }
+    };
+}
+
+doll!(TaskDoll: tasks, false, async);
+doll!(ThreadDoll: threads, true,);
+
+/// What is said to a doll that runs.
+pub trait Play<D: Doll> {
+    fn tell(&self, f: impl FnOnce(&mut D, &Context<D>) + Send + 'static);
+    /// Asks, and waits for the reply.
+    fn call<R: Send + 'static>(&self, f: impl FnOnce(&mut D, &Context<D>) -> R + Send + 'static) -> R;
+    fn ask<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut D, &Context<D>) -> R + Send + 'static,
+    ) -> Request<Job<D, R>>;
+    /// Its context, to be used from elsewhere.
+    fn context(&self) -> Context<D>;
+    /// Keeps it in a handler that does not await.
+    fn wedge(&self) -> Wedge;
+    /// How many `Down`s it has handled. What was in its mailbox before is handled when this returns.
+    fn downs(&self) -> usize;
+}
+
+impl<D: Doll> Play<D> for ActorRef<D> {
+    fn tell(&self, f: impl FnOnce(&mut D, &Context<D>) + Send + 'static) {
+        D::send(self, Job(Box::new(f))).map_err(|_| ()).expect("the doll lives");
+    }
+
+    fn call<R: Send + 'static>(&self, f: impl FnOnce(&mut D, &Context<D>) -> R + Send + 'static) -> R {
+        self.ask(f).wait().expect("the doll lives")
+    }
+
+    fn ask<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut D, &Context<D>) -> R + Send + 'static,
+    ) -> Request<Job<D, R>> {
+        D::request(self, Job(Box::new(f)))
+    }
+
+    fn context(&self) -> Context<D> {
+        self.call(|_, ctx| ctx.clone())
+    }
+
+    fn wedge(&self) -> Wedge {
+        let (entered, inside) = mpsc::channel();
+        let (wedge, wedged) = Wedge::new();
+        self.tell(move |_, _| {
+            let _ = entered.send(());
+            wedged();
+        });
+        inside.recv().expect("the handler begins");
+        wedge
+    }
+
+    fn downs(&self) -> usize {
+        self.call(|doll, _| doll.strings().downs)
+    }
+}
+
+/// A watcher and a target, each on a runtime of its own.
+pub struct Pair<W, T> {
+    pub watcher: ActorRef<W>,
+    /// What the watcher tells.
+    pub heard: Events,
+    pub ctx: Context<W>,
+    pub target: ActorRef<T>,
+    /// What the target tells.
+    pub seen: Events,
+    pub stand: Runtime,
+    pub stage: Runtime,
+}
+
+pub fn pair<W: Doll, T: Doll>() -> Pair<W, T> {
+    let (stand, stage) = (crate::support::solo(), crate::support::solo());
+    let (watcher, heard) = W::on(&stand);
+    let (target, seen) = T::on(&stage);
+    let ctx = watcher.context();
+    Pair { watcher, heard, ctx, target, seen, stand, stage }
+}
+
+impl<W: Doll, T: Doll> Pair<W, T> {
+    pub fn monitor(&self) -> MonitorRef {
+        W::monitor(&self.ctx, &self.target)
+    }
+
+    /// The target dies, and is dead for all when this returns.
+    pub fn stop(&self) {
+        self.target.stop();
+        self.target.wait_exit().wait();
+    }
+}
+
+/// Runs scenarios of a watcher and a target in all four combinations of modes.
+macro_rules! in_all_combinations {
+    ($($scenario:ident)*) => {$(
+        mod $scenario {
+            use $crate::doll::{TaskDoll, ThreadDoll};
+
+            #[test]
+            fn task_watches_task() {
+                let _dog = watchdog!();
+                super::$scenario::<TaskDoll, TaskDoll>();
+            }
+            #[test]
+            fn task_watches_thread() {
+                let _dog = watchdog!();
+                super::$scenario::<TaskDoll, ThreadDoll>();
+            }
+            #[test]
+            fn thread_watches_task() {
+                let _dog = watchdog!();
+                super::$scenario::<ThreadDoll, TaskDoll>();
+            }
+            #[test]
+            fn thread_watches_thread() {
+                let _dog = watchdog!();
+                super::$scenario::<ThreadDoll, ThreadDoll>();
+            }
+        }
+    )*};
+}
+
+/// Runs scenarios of one actor in both modes.
+macro_rules! in_both_modes {
+    ($($scenario:ident)*) => {$(
+        mod $scenario {
+            use $crate::doll::{TaskDoll, ThreadDoll};
+
+            #[test]
+            fn task() {
+                let _dog = watchdog!();
+                super::$scenario::<TaskDoll>();
+            }
+            #[test]
+            fn thread() {
+                let _dog = watchdog!();
+                super::$scenario::<ThreadDoll>();
+            }
+        }
+    )*};
+}
+
+pub(crate) use {in_all_combinations, in_both_modes};
