@@ -1,0 +1,72 @@
+#![cfg(not(loom))]
+//! A small sequential model of what monitors promise (`oracle/model.rs`, to be read in five minutes), against the real thing:
+//! random scripts in which actors of both modes, on several runtimes, and plain code monitor each other, are stopped,
+//! killed, held up, dropped, and ended with their runtime. After each step everything that can be seen must be what the
+//! model says.
+//!
+//! A script that fails is made shorter, printed, and kept in `tests/oracle/regressions.txt`, from where it is played first.
+//! `PROPTEST_CASES=100000 cargo test --release --test oracle` plays more; `PROPTEST_RNG_SEED=n` plays the same again.
+
+#[path = "behaviour/doll.rs"]
+mod doll;
+#[macro_use]
+#[path = "behaviour/support.rs"]
+mod support;
+
+#[path = "oracle/model.rs"]
+mod model;
+#[path = "oracle/script.rs"]
+mod script;
+#[path = "oracle/stage.rs"]
+mod stage;
+
+use deathwatch::census::{Kind, alive, flush};
+use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
+
+use crate::script::{Step, steps};
+use crate::stage::Stage;
+
+/// What is left in this process; nothing else runs here.
+fn left() -> [usize; 2] {
+    flush();
+    [Kind::Cell, Kind::Entry].map(|kind| alive(kind).expect("tests are built with debug assertions"))
+}
+
+fn play(script: &[Step]) {
+    let mut stage = Stage::new();
+    for (at, step) in script.iter().enumerate() {
+        stage.play(step);
+        stage.check(&format!("after step {at}, {step:?}"));
+    }
+}
+
+/// R2, R3, R5, R7, R14, R16, R25, R28, R30, R31, R32, R33, R34, R37, R41, R42, R43, R45, R50, R57, R58, R77: in any order.
+#[test]
+fn scripts_end_as_the_model_says() {
+    let config = Config {
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/oracle/regressions.txt"))),
+        max_shrink_iters: 10_000,
+        ..Config::default()
+    };
+    let noisy = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !info.payload_as_str().is_some_and(|said| said == "as it was told" || said == "not for this world")
+        {
+            noisy(info);
+        }
+    }));
+    let before = left();
+    let mut runner = TestRunner::new(config);
+    let outcome = runner.run(&steps(), |script| {
+        let _dog = watchdog!();
+        play(&script);
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    // The last thread of an ended runtime may still be letting go.
+    while left() != before {
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,485 @@
+//! The real thing, step by step beside the model.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use deathwatch::{
+    ActorHandle, ActorRef, Context, Demonitor, ExitReason, MonitorGuard, MonitorRef, Monitors, Options,
+    RequestError, Runtime,
+};
+
+use crate::doll::{Doll, Play, TaskDoll, ThreadDoll};
+use crate::model::{Cancel, Cause, Fate, Model};
+use crate::script::{How, Step};
+use crate::support::{Event, Events, Wedge};
+
+/// Dolls of either mode alike.
+trait Player {
+    fn handle(&self) -> ActorHandle;
+    fn monitor(&self, target: &ActorHandle, how: How) -> (MonitorRef, Option<MonitorGuard>);
+    fn demonitor(&self, monitor: MonitorRef) -> Demonitor;
+    fn spawn_monitored(&self, thread: bool, stillborn: bool) -> (Box<dyn Player>, Events, MonitorRef);
+    fn note(&self);
+    fn ask(&self) -> Result<u8, RequestError>;
+    fn stop_from_inside(&self, reason: ExitReason);
+    fn panic(&self);
+    fn hold(&self) -> Wedge;
+}
+
+/// A handle and a context. The context is what it can be played with by others than itself.
+struct Cast<D>(ActorRef<D>, Context<D>);
+
+impl<D: Doll> Cast<D> {
+    fn start(runtime: &Runtime, grieves: bool) -> (Box<dyn Player>, Events) {
+        let (mut doll, events) = D::new();
+        if grieves {
+            doll = doll.at_down(|ctx| ctx.stop_with(ExitReason::error("grief")));
+        }
+        let actor = doll.start_with(Options::new().runtime(runtime)).expect("the runtime runs");
+        let ctx = actor.context();
+        (Box::new(Cast(actor, ctx)), events)
+    }
+}
+
+/// Starts and monitors a child of this mode.
+fn child<W: Doll, D: Doll>(watcher: &ActorRef<W>, stillborn: bool) -> (Box<dyn Player>, Events, MonitorRef) {
+    let (tell, told) = mpsc::channel();
+    let (doll, events) = D::new();
+    let doll = doll.at_start(move |ctx| {
+        tell.send(Cast(ctx.actor_ref(), ctx.clone())).expect("the script waits for it");
+        assert!(!stillborn, "not for this world");
+    });
+    let (_, monitor) = watcher.call(|_, ctx| W::spawn_monitored(ctx, doll));
+    let cast = told.recv().expect("it starts");
+    (Box::new(cast), events, monitor)
+}
+
+impl<D: Doll> Player for Cast<D> {
+    fn handle(&self) -> ActorHandle {
+        self.0.handle()
+    }
+
+    fn monitor(&self, target: &ActorHandle, how: How) -> (MonitorRef, Option<MonitorGuard>) {
+        match how {
+            How::Plainly => (D::monitor(&self.1, target), None),
+            How::WithAMessage => (D::monitor_retold(&self.1, target), None),
+            How::ByAGuard => {
+                let guard = D::monitor_guard(&self.1, target);
+                (guard.monitor_ref(), Some(guard))
+            }
+        }
+    }
+
+    fn demonitor(&self, monitor: MonitorRef) -> Demonitor {
+        self.1.demonitor(monitor)
+    }
+
+    fn spawn_monitored(&self, thread: bool, stillborn: bool) -> (Box<dyn Player>, Events, MonitorRef) {
+        if thread {
+            child::<D, ThreadDoll>(&self.0, stillborn)
+        } else {
+            child::<D, TaskDoll>(&self.0, stillborn)
+        }
+    }
+
+    fn note(&self) {
+        D::note(&self.0, 0);
+    }
+
+    fn ask(&self) -> Result<u8, RequestError> {
+        self.0.ask(|_, _| 7).wait()
+    }
+
+    fn stop_from_inside(&self, reason: ExitReason) {
+        self.0.tell(|_, ctx| ctx.stop_with(reason));
+    }
+
+    fn panic(&self) {
+        self.0.tell(|_, _| panic!("as it was told"));
+    }
+
+    fn hold(&self) -> Wedge {
+        self.0.wedge()
+    }
+}
+
+/// Who takes part: an actor, as long as it is held by a handle, or plain code.
+enum Part {
+    Actor(Box<dyn Player>, Events, Option<Wedge>),
+    Plain(Monitors),
+    Forgotten,
+}
+
+/// Monitors of actors are made of these, which keep nobody running.
+struct Real {
+    reference: MonitorRef,
+    guard: Option<MonitorGuard>,
+}
+
+pub struct Stage {
+    model: Model,
+    parts: Vec<Part>,
+    /// To wait for, and to see the reason of, whom nobody holds.
+    exits: Vec<Option<deathwatch::ExitWait>>,
+    monitors: Vec<Real>,
+    /// The last to go: their end waits for those who are held up.
+    runtimes: Vec<Runtime>,
+}
+
+/// More than any script takes.
+const LONG: Duration = Duration::from_secs(3_600);
+
+/// How many actors of one runtime may be held up: each keeps a thread, and others must go on.
+const MOST_HELD: usize = 2;
+
+fn new_runtime() -> Runtime {
+    Runtime::builder().workers(MOST_HELD + 1).build().expect("a few threads")
+}
+
+/// The runtime of plain code.
+const NOWHERE: usize = usize::MAX;
+
+fn reason(cause: Cause) -> ExitReason {
+    match cause {
+        Cause::Normal => ExitReason::Normal,
+        Cause::Error(error) => ExitReason::error(format!("{error}")),
+        Cause::Kill => ExitReason::Kill,
+        Cause::Shutdown => ExitReason::Shutdown,
+        Cause::Panic | Cause::Grief => unreachable!("not asked for"),
+    }
+}
+
+fn same(is: &ExitReason, cause: Cause) -> bool {
+    match cause {
+        Cause::Normal => *is == ExitReason::Normal,
+        Cause::Error(error) => is.to_string() == format!("error: {error}"),
+        Cause::Panic => matches!(is, ExitReason::Panic(_)),
+        Cause::Kill => *is == ExitReason::Kill,
+        Cause::Shutdown => *is == ExitReason::Shutdown,
+        Cause::Grief => is.to_string() == "error: grief",
+    }
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        Stage {
+            model: Model::default(),
+            parts: Vec::new(),
+            exits: Vec::new(),
+            monitors: Vec::new(),
+            runtimes: vec![new_runtime(), new_runtime()],
+        }
+    }
+
+    fn joins(&mut self, player: Box<dyn Player>, events: Events) {
+        self.exits.push(Some(player.handle().wait_exit()));
+        self.parts.push(Part::Actor(player, events, None));
+    }
+
+    /// One of those for whom `which` holds; three times in four one of those that are alive.
+    fn pick(&self, number: u8, which: impl Fn(&Part) -> bool) -> Option<usize> {
+        let number = usize::from(number);
+        let any = number % 4 == 0;
+        let possible = |&at: &usize| which(&self.parts[at]) && (any || self.model.actors[at].dead.is_none());
+        let all: Vec<_> = (0..self.parts.len()).filter(possible).collect();
+        all.get(number / 4 % all.len().max(1)).copied()
+    }
+
+    fn actor(&self, number: u8) -> Option<usize> {
+        self.pick(number, |part| matches!(part, Part::Actor(..)))
+    }
+
+    fn player(&self, at: usize) -> &dyn Player {
+        let Part::Actor(player, ..) = &self.parts[at] else { unreachable!("picked as an actor") };
+        &**player
+    }
+
+    /// Can it be told to do something, now?
+    fn is_free(&self, at: usize) -> bool {
+        self.model.actors[at].dead.is_none() && !self.model.actors[at].held
+    }
+
+    pub fn play(&mut self, step: &Step) {
+        match *step {
+            Step::Start { runtime, thread, grieves } => {
+                let at = usize::from(runtime) % self.runtimes.len();
+                let start = if thread { Cast::<ThreadDoll>::start } else { Cast::<TaskDoll>::start };
+                let (player, events) = start(&self.runtimes[at], grieves);
+                self.model.start(at, grieves, false);
+                self.joins(player, events);
+            }
+            Step::Plain => {
+                self.model.start(NOWHERE, false, true);
+                self.parts.push(Part::Plain(Monitors::new()));
+                self.exits.push(None);
+            }
+            Step::Monitor { watcher, target, how } => self.monitor(watcher, target, how),
+            Step::SpawnMonitored { watcher, thread, stillborn } => {
+                let Some(at) = self.actor(watcher).filter(|&at| self.is_free(at)) else { return };
+                let (player, events, reference) = self.player(at).spawn_monitored(thread, stillborn);
+                let child = self.model.start(self.model.actors[at].runtime, false, false);
+                self.joins(player, events);
+                self.model.monitor(at, child, false);
+                self.monitors.push(Real { reference, guard: None });
+                if stillborn {
+                    self.model.die(child, Cause::Panic);
+                }
+            }
+            Step::Demonitor { by, monitor } => self.demonitor(by, monitor),
+            Step::Receive { plain } => {
+                let Some(at) = self.pick(plain, |part| matches!(part, Part::Plain(_))) else { return };
+                self.model.receive(at);
+            }
+            Step::Note { to } => {
+                let Some(at) = self.actor(to).filter(|&at| self.model.actors[at].dead.is_none()) else {
+                    return;
+                };
+                self.player(at).note();
+                self.model.note(at);
+            }
+            Step::Ask { of } => {
+                let Some(at) = self.actor(of).filter(|&at| !self.model.actors[at].held) else { return };
+                match (self.player(at).ask(), self.model.actors[at].dead) {
+                    (Ok(7), None) => {}
+                    (Err(RequestError::Exited(why)), Some(cause)) if same(&why, cause) => {}
+                    other => panic!("asked, and got {other:?}"),
+                }
+            }
+            Step::Stop { actor, error, from_inside } => {
+                let Some(at) = self.actor(actor) else { return };
+                let cause = error.map_or(Cause::Normal, Cause::Error);
+                if !from_inside {
+                    self.player(at).handle().stop_with(reason(cause));
+                } else if self.is_free(at) {
+                    self.player(at).stop_from_inside(reason(cause));
+                } else {
+                    return;
+                }
+                self.model.end(at, cause);
+            }
+            Step::Kill { actor } => {
+                let Some(at) = self.actor(actor) else { return };
+                self.player(at).handle().kill();
+                self.model.end(at, Cause::Kill);
+            }
+            Step::Panic { actor } => {
+                let Some(at) = self.actor(actor).filter(|&at| self.is_free(at)) else { return };
+                self.player(at).panic();
+                self.model.die(at, Cause::Panic);
+            }
+            Step::Hold { actor } => {
+                let Some(at) = self.actor(actor).filter(|&at| self.is_free(at)) else { return };
+                let here = self.model.actors[at].runtime;
+                if self.model.actors.iter().filter(|it| it.runtime == here && it.held).count() == MOST_HELD {
+                    return;
+                }
+                let wedge = self.player(at).hold();
+                let Part::Actor(.., held) = &mut self.parts[at] else { unreachable!("an actor") };
+                *held = Some(wedge);
+                self.model.hold(at);
+            }
+            Step::LetGo { actor } => {
+                let held = |part: &Part| matches!(part, Part::Actor(.., Some(_)));
+                let Some(at) = self.pick(actor, held) else { return };
+                self.let_go(at);
+            }
+            Step::Forget { actor } => {
+                let Some(at) = self.actor(actor).filter(|&at| !self.model.actors[at].held) else { return };
+                self.parts[at] = Part::Forgotten;
+                self.model.end(at, Cause::Normal);
+            }
+            Step::EndRuntime { runtime, in_order } => self.end_runtime(runtime, in_order),
+        }
+    }
+
+    fn monitor(&mut self, watcher: u8, target: u8, how: How) {
+        let (Some(watcher), Some(target)) =
+            (self.pick(watcher, |part| !matches!(part, Part::Forgotten)), self.actor(target))
+        else {
+            return;
+        };
+        let handle = self.player(target).handle();
+        let plain = matches!(self.parts[watcher], Part::Plain(_));
+        let (reference, guard) = match &mut self.parts[watcher] {
+            Part::Actor(player, ..) => player.monitor(&handle, how),
+            Part::Plain(monitors) => (monitors.monitor(&handle), None),
+            Part::Forgotten => unreachable!("not picked"),
+        };
+        assert!(self.monitors.iter().all(|real| real.reference != reference), "each reference is new");
+        self.monitors.push(Real { reference, guard });
+        let softened = matches!(how, How::WithAMessage) && !plain;
+        self.model.monitor(watcher, target, softened);
+    }
+
+    fn demonitor(&mut self, by: Option<u8>, monitor: u8) {
+        // Three times in four one of which something may still come.
+        let number = usize::from(monitor);
+        let possible = |&at: &usize| number % 4 == 0 || self.model.monitors[at].fate != Fate::Over;
+        let all: Vec<_> = (0..self.monitors.len()).filter(possible).collect();
+        let Some(&monitor) = all.get(number / 4 % all.len().max(1)) else { return };
+        let by = match by {
+            Some(by) => self.pick(by, |part| !matches!(part, Part::Forgotten)),
+            None => Some(self.model.monitors[monitor].watcher),
+        };
+        let Some(by) = by else { return };
+        let real = &mut self.monitors[monitor];
+        let owner = self.model.monitors[monitor].watcher == by;
+        let answer = match (real.guard.take_if(|_| owner), &mut self.parts[by]) {
+            (Some(guard), _) => guard.demonitor(),
+            (None, Part::Actor(player, ..)) => player.demonitor(real.reference),
+            (None, Part::Plain(monitors)) => monitors.demonitor(real.reference),
+            (None, Part::Forgotten) => return,
+        };
+        let cause = self.model.actors[self.model.monitors[monitor].target].dead;
+
+        match (answer, self.model.demonitor(by, monitor)) {
+            (Demonitor::Cancelled, Cancel::Cancelled) | (Demonitor::Unknown, Cancel::Unknown) => {}
+            (Demonitor::Flushed(down), Cancel::Flushed)
+                if down.monitor_ref == real.reference
+                    && cause.is_some_and(|cause| same(&down.reason, cause)) => {}
+            other => panic!("the real one and the model answer {other:?}"),
+        }
+    }
+
+    fn let_go(&mut self, at: usize) {
+        let Part::Actor(.., wedge) = &mut self.parts[at] else { return };
+        if wedge.take().is_some() {
+            self.model.let_go(at);
+            self.settle();
+        }
+    }
+
+    fn end_runtime(&mut self, runtime: u8, in_order: bool) {
+        let at = usize::from(runtime) % self.runtimes.len();
+        for actor in 0..self.parts.len() {
+            if self.model.actors[actor].runtime == at {
+                self.let_go(actor);
+            }
+        }
+        // Another takes its place; the numbers of the ended one are not used again.
+        let ended = std::mem::replace(&mut self.runtimes[at], new_runtime());
+        if in_order {
+            ended.shutdown(LONG).expect("nobody is stuck");
+        } else {
+            drop(ended);
+        }
+        let cause = if in_order { Cause::Shutdown } else { Cause::Kill };
+        let doomed = self.model.alive_on(at).into_iter().map(|actor| {
+            // A griever may have been told of another's death on the way out, and ended of that.
+            let real = self.player(actor).handle().exit_reason();
+            let grief =
+                self.model.actors[actor].grieves && real.is_some_and(|real| same(&real, Cause::Grief));
+            (actor, if grief { Cause::Grief } else { cause })
+        });
+        let doomed: Vec<_> = doomed.collect();
+        self.model.die_together(&doomed);
+    }
+
+    /// Waits until everything that follows from what was done has happened.
+    fn settle(&mut self) {
+        for at in 0..self.parts.len() {
+            if self.model.actors[at].dead.is_some() {
+                if let Some(wait) = self.exits[at].take() {
+                    let why = wait.wait();
+                    let cause = self.model.actors[at].dead.expect("it is dead");
+                    assert!(same(&why, cause), "actor {at} ended with {why}, not {cause:?}");
+                }
+            }
+        }
+        for at in 0..self.parts.len() {
+            if let Part::Actor(player, ..) = &self.parts[at] {
+                if self.is_free(at) {
+                    assert_eq!(player.ask().expect("alive"), 7);
+                }
+            }
+        }
+    }
+
+    /// Everything that can be seen is as the model says.
+    pub fn check(&mut self, when: &str) {
+        self.settle();
+        let actors: Vec<_> = self
+            .parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Actor(player, ..) => Some(player.handle().id()),
+                _ => None,
+            })
+            .collect();
+        for at in 0..self.parts.len() {
+            let told = std::mem::take(&mut self.model.actors[at].told);
+            let notes = std::mem::take(&mut self.model.actors[at].notes);
+            let this = &self.model.actors[at];
+            let of = |fate| {
+                let here = self.model.monitors.iter().zip(&self.monitors);
+                let mut all: Vec<_> = here
+                    .filter(|(model, _)| model.watcher == at && model.fate == fate)
+                    .map(|(_, real)| real.reference)
+                    .collect();
+                all.sort();
+                all
+            };
+            let mut expected: Vec<_> = told.iter().map(|&monitor| self.monitors[monitor].reference).collect();
+            let mut heard = Vec::new();
+            let mut heard_notes = 0;
+            let mut down = |down: deathwatch::Down| {
+                let monitor = self.monitors.iter().position(|real| real.reference == down.monitor_ref);
+                let target = self.model.monitors[monitor.expect("a reference of ours")].target;
+                let cause = self.model.actors[target].dead.expect("only of the dead");
+                assert!(same(&down.reason, cause), "{when}: {at} was told {down:?}, not {cause:?}");
+                heard.push(down.monitor_ref);
+            };
+            let mut shown: Vec<MonitorRef>;
+            let mut by = None;
+            match &mut self.parts[at] {
+                Part::Forgotten => continue,
+                Part::Plain(monitors) => {
+                    for _ in 0..expected.len() {
+                        down(monitors.try_recv().expect("it is there"));
+                    }
+                    shown = monitors.monitors().iter().map(|(reference, _)| *reference).collect();
+                }
+                Part::Actor(player, events, _) => {
+                    while let Some(event) = events.ready() {
+                        match event {
+                            Event::Down(that) | Event::Retold(that) => down(that),
+                            Event::Note(_) => heard_notes += 1,
+                            Event::Stopped(_) | Event::Dropped => {}
+                        }
+                    }
+                    let handle = player.handle();
+                    shown = handle.monitors().iter().map(|(reference, _)| *reference).collect();
+                    assert_eq!(handle.is_alive(), this.dead.is_none(), "{when}: {at}");
+                    assert_eq!(handle.exit_reason().is_some(), this.dead.is_some(), "{when}: {at}");
+                    by = Some(handle.monitored_by());
+                }
+            }
+            if let Some(mut by) = by {
+                for monitor in &self.model.monitors {
+                    if monitor.target != at || monitor.fate != Fate::Active {
+                        continue;
+                    }
+                    // Plain code has an identity too, but nobody knows it.
+                    let found = match &self.parts[monitor.watcher] {
+                        Part::Actor(player, ..) => by.iter().position(|id| *id == player.handle().id()),
+                        _ => by.iter().position(|id| !actors.contains(id)),
+                    };
+                    by.swap_remove(found.unwrap_or_else(|| panic!("{when}: {monitor:?} does not show")));
+                }
+                assert!(by.is_empty(), "{when}: {at} is monitored by {by:?}, too");
+            }
+            shown.sort();
+            heard.sort();
+            expected.sort();
+            if this.dead.is_some() {
+                assert!(shown.is_empty(), "{when}: the dead {at} monitors {shown:?}");
+                continue; // what it handled on its way out was seen by nobody
+            }
+            assert_eq!(heard, expected, "{when}: what {at} was told");
+            assert_eq!(heard_notes, notes, "{when}: the notes of {at}");
+            let active = of(Fate::Active);
+            shown.retain(|reference| !of(Fate::Queued).contains(reference));
+            assert_eq!(shown, active, "{when}: what {at} monitors");
+        }
+    }
+}
