@@ -14,7 +14,8 @@ use deathwatch::internals::exit::{Death, retire};
 use deathwatch::internals::mailbox::parcel::{Letter, Parcel};
 use deathwatch::internals::monitor::entry::{Notice, Station, demonitor, watch};
 use deathwatch::internals::structs::future::SlotFuture;
-use deathwatch::internals::sync::{AtomicWaker, Tracked, thread};
+use deathwatch::internals::structs::waker::AtomicWaker;
+use deathwatch::internals::sync::{Tracked, thread};
 use deathwatch::{Demonitor, Down, ExitReason, MonitorRef};
 
 pub use deathwatch::internals::sync::thread::JoinHandle;
@@ -220,4 +221,17 @@ pub fn poll_now<F: Future + Unpin>(mut future: F) -> F::Output {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("it must be ready at once"),
     }
+}
+
+/// A waker that cannot be cloned.
+pub fn clone_bomb() -> Waker {
+    use std::task::{RawWaker, RawWakerVTable};
+    unsafe fn clone(_: *const ()) -> RawWaker {
+        // Not `panic!`, whose hook would print it in each iteration.
+        std::panic::resume_unwind(Box::new("not to be cloned"))
+    }
+    unsafe fn nothing(_: *const ()) {}
+    static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, nothing, nothing, nothing);
+    // SAFETY: the functions do nothing with the pointer.
+    unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &VTABLE)) }
 }

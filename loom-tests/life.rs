@@ -7,8 +7,9 @@ use std::task::Poll;
 use deathwatch::ExitReason;
 use deathwatch::internals::cell::{Birth, Strong};
 use deathwatch::internals::monitor::entry::Wait;
+use deathwatch::internals::structs::waker::AtomicWaker;
+use deathwatch::internals::sync::Arc;
 use deathwatch::internals::sync::atomic::{AtomicUsize, Ordering};
-use deathwatch::internals::sync::{Arc, AtomicWaker};
 
 use crate::crew::{Deck, Log, Pool, ended, note, parcel, send};
 use crate::fixture::{Party, Token, is_down, monitor, spawn, took_back};

@@ -22,3 +22,4 @@ mod oracle;
 mod own_thread;
 mod sweep;
 mod wait;
+mod waker;

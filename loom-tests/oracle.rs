@@ -5,8 +5,8 @@ use std::ptr::NonNull;
 
 use deathwatch::internals::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 use deathwatch::internals::sync::{
-    Arc, AtomicWaker, Tracked, UnsafeCell, alloc_block, free_block, new_block, next_actor_id,
-    next_monitor_key, take_block, thread,
+    Arc, Tracked, UnsafeCell, alloc_block, free_block, new_block, next_actor_id, next_monitor_key,
+    take_block, thread,
 };
 use deathwatch::internals::{reclaim, sync};
 
@@ -383,24 +383,6 @@ fn numbers_start_anew_in_each_iteration() {
         let other = word.clone();
         let other = spawn(move || other.store(1, Ordering::Release));
         word.load(Ordering::Acquire);
-        other.join().unwrap();
-    });
-}
-
-#[test]
-fn a_waker_registered_before_the_flag_is_read_is_never_missed() {
-    use std::task::Poll;
-    model("oracle_waker", Bound::Unbounded, 100, || {
-        let shared = Arc::new((AtomicWaker::new(), AtomicUsize::new(0)));
-        let other = shared.clone();
-        let other = spawn(move || {
-            other.1.store(1, Ordering::Release);
-            other.0.wake();
-        });
-        loom::future::block_on(std::future::poll_fn(|cx| {
-            shared.0.register(cx.waker());
-            if shared.1.load(Ordering::Acquire) == 1 { Poll::Ready(()) } else { Poll::Pending }
-        }));
         other.join().unwrap();
     });
 }

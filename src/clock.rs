@@ -163,19 +163,29 @@ impl Clock {
     ///
     /// Alarms set from now on, or not yet seen by the thread's end, come back as errors.
     pub fn stop(&self) {
+        if let Some(handle) = self.stop_soon() {
+            if handle.thread().id() != thread::current().id() {
+                // It catches what alarms do; only a bug of ours would be told here.
+                let _ = handle.join();
+            }
+        }
+    }
+
+    /// The same without waiting: gives back the thread that is about to end.
+    pub fn stop_soon(&self) -> Option<JoinHandle<()>> {
         let life = core::mem::replace(&mut *self.life(), Life::Stopped);
         let handle = match life {
             Life::Running(handle) => handle,
-            Life::Unused => return drop(self.shared.stack.close()),
-            Life::Stopped => return,
+            Life::Unused => {
+                drop(self.shared.stack.close());
+                return None;
+            }
+            Life::Stopped => return None,
         };
         // ORDERING: Release pairs with the Acquire in `Bell::live`; the unpark wakes the thread for certain.
         self.shared.stopping.store(true, Ordering::Release);
         handle.thread().unpark();
-        if handle.thread().id() != thread::current().id() {
-            // It catches what alarms do; only a bug of ours would be told here.
-            let _ = handle.join();
-        }
+        Some(handle)
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {

@@ -41,9 +41,13 @@ pub fn live<A: Send + 'static, H: Hooks<A>>(
             Ok(()) => {
                 let reason = life.handle_messages().await;
                 life.leave_loop();
-                match catch(|| SlotFuture::new(H::stopped(&mut life.stage, &reason))).await {
-                    Ok(()) => reason,
-                    Err(panic) => reason.or_panic(panic),
+                if life.consumer.cell().life.read().kill() {
+                    reason // killed by its own last handler, which did not await: whoever runs the cell knows the reason
+                } else {
+                    match catch(|| SlotFuture::new(H::stopped(&mut life.stage, &reason))).await {
+                        Ok(()) => reason,
+                        Err(panic) => reason.or_panic(panic),
+                    }
                 }
             }
         };
@@ -72,9 +76,16 @@ impl<A: Send + 'static> Life<A> {
                 Next::End(reason) => return reason,
             };
             if let Err(panic) = catch(|| parcel.open(&mut self.stage)).await {
+                let cell = self.consumer.cell();
+                if cell.life.read().kill() {
+                    return panic; // the kill was first
+                }
                 // So that a kill during the stop hook finds why the actor is ending.
-                return match self.consumer.cell().cause.set(panic.clone()) {
-                    Ok(()) => panic,
+                return match cell.cause.set(panic.clone()) {
+                    Ok(()) => {
+                        cell.life.mark_panicked();
+                        panic
+                    }
                     Err(panic) => self.cause().or_panic(panic),
                 };
             }

@@ -13,13 +13,12 @@ use crate::cell::body::observer;
 use crate::cell::{CellRef, Consumer, Erased, Host, Runnable};
 use crate::clock::Clock;
 use crate::exit::{self, Death};
-use crate::guard::{self, WakeOnDrop};
 use crate::id::{ActorId, MonitorRef};
 use crate::monitor::entry::{Notice, Station, demonitor, monitors, watch};
 use crate::monitor::{Demonitor, Down};
 use crate::reason::ExitReason;
 use crate::structs::future::SlotFuture;
-use crate::sync::AtomicWaker;
+use crate::structs::waker::AtomicWaker;
 
 /// Monitors actors from plain code: a [`Stream`] of [`Down`]s, and an iterator that blocks.
 ///
@@ -77,7 +76,7 @@ impl Host for Plain {
     type Death = Death;
 
     fn wake(&self, _cell: &CellRef) {
-        guard::drop_quietly(WakeOnDrop(self.waker.take()));
+        self.waker.wake();
     }
 
     fn register(&self, cx: &Context<'_>) {

@@ -1,11 +1,13 @@
 //! The body of a cell: the actor's life, and running it.
 
 use std::alloc::Layout;
+use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ pub(super) struct Vtable {
     pub(super) schedule: unsafe fn(&CellRef, Runnable),
     pub(super) register: unsafe fn(&CellRef, &Context<'_>),
     pub(super) clock: unsafe fn(&CellRef) -> Option<&Clock>,
+    pub(super) home: unsafe fn(&CellRef) -> Option<Arc<dyn Any + Send + Sync>>,
     run: unsafe fn(&CellRef, bool) -> Run,
     pub(super) free: unsafe fn(NonNull<Cell>),
 }
@@ -49,6 +52,11 @@ pub trait Host: Send + Sync + 'static {
 
     /// The clock for time limits, if there is one.
     fn clock(&self) -> Option<&Clock>;
+
+    /// Whom the host belongs to, for those above who know the type.
+    fn home(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
+    }
 
     /// In debug builds: the life has run for so long without awaiting.
     fn note_run(&self, took: Duration) {
@@ -81,6 +89,7 @@ const fn vtable<F: Future<Output = ExitReason> + 'static, H: Host>() -> Vtable {
         schedule: schedule::<F, H>,
         register: register::<F, H>,
         clock: clock::<F, H>,
+        home: home::<F, H>,
         run: run::<F, H>,
         free: free::<F, H>,
     }
@@ -175,13 +184,14 @@ impl Runnable {
 
     /// Runs the cell. What comes back is to be queued, behind everything else.
     pub fn run(self) -> Option<Runnable> {
-        self.cell.life.begin();
+        // Not dropped by an unwind, which would begin a run within this one. (Nothing unwinds but for a bug of ours.)
+        let mut this = ManuallyDrop::new(self);
+        this.cell.life.begin();
         // SAFETY: the vtable belongs to this block; we hold the ticket, and `begin` made us the running thread.
-        let run = unsafe { (self.cell.vtable.run)(&self.cell, false) };
+        let run = unsafe { (this.cell.vtable.run)(&this.cell, false) };
         match run {
-            Run::Again if self.cell.life.end() == End::Queue => Some(self),
+            Run::Again if this.cell.life.end() == End::Queue => Some(ManuallyDrop::into_inner(this)),
             _ => {
-                let mut this = ManuallyDrop::new(self);
                 // SAFETY: dropped once, `this` is forgotten.
                 unsafe { ManuallyDrop::drop(&mut this.cell) };
                 None
@@ -242,6 +252,11 @@ unsafe fn clock<F: 'static, H: Host>(cell: &CellRef) -> Option<&Clock> {
     unsafe { of::<F, H>(cell) }.host.clock()
 }
 
+unsafe fn home<F, H: Host>(cell: &CellRef) -> Option<Arc<dyn Any + Send + Sync>> {
+    // SAFETY: by the contract.
+    unsafe { of::<F, H>(cell) }.host.home()
+}
+
 /// One run: polls the life, or goes on with the end.
 ///
 /// The caller is the running thread.
@@ -256,7 +271,8 @@ unsafe fn run<F: Future<Output = ExitReason>, H: Host>(cell: &CellRef, abandoned
                 Some(reason) => reason,
                 // SAFETY: the body is not moved until it is dropped in place below.
                 None => match timed(&this.host, || poll(cell, unsafe { Pin::new_unchecked(life) })) {
-                    Poll::Ready(reason) => reason,
+                    // A kill in the course of this very run was before the end of the life.
+                    Poll::Ready(reason) => killed(cell, false).unwrap_or(reason),
                     Poll::Pending => return Run::Again,
                 },
             };
@@ -283,7 +299,7 @@ fn killed(cell: &CellRef, abandoned: bool) -> Option<ExitReason> {
         return None;
     }
     // A panic that was already being answered by the `stopped` hook stays the reason: it was first.
-    let panicked = cell.cause.get().filter(|cause| life.ending() && matches!(cause, ExitReason::Panic(_)));
+    let panicked = cell.cause.get().filter(|_| life.panicked());
     Some(panicked.cloned().unwrap_or(ExitReason::Kill))
 }
 

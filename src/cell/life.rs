@@ -14,6 +14,8 @@ const KILL: usize = 8;
 const DETACHED: usize = 16;
 /// Its message loop is over. Set by its own run, never cleared.
 const ENDING: usize = 32;
+/// Its cause is a panic of its own handler. Set by its own run, never cleared.
+const PANICKED: usize = 64;
 
 /// One word, whose transitions are the methods; each says what the caller owes now.
 ///
@@ -54,6 +56,11 @@ impl Snapshot {
         self.0 & ENDING != 0
     }
 
+    /// Is its cause a panic of its own?
+    pub fn panicked(self) -> bool {
+        self.0 & PANICKED != 0
+    }
+
     /// Was anything asked of it that ends its message loop?
     pub fn asked(self) -> bool {
         self.0 & (STOP | KILL) != 0
@@ -69,6 +76,7 @@ impl std::fmt::Debug for Snapshot {
             (KILL, "KILL"),
             (DETACHED, "DETACHED"),
             (ENDING, "ENDING"),
+            (PANICKED, "PANICKED"),
         ];
         f.debug_set().entries(bits.iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, name)| name)).finish()
     }
@@ -140,6 +148,12 @@ impl Life {
     pub fn mark_ending(&self) {
         // ORDERING: Release: a flag to be seen by others some time; the run itself needs none.
         self.word.fetch_or(ENDING, Ordering::Release);
+    }
+
+    /// A handler panicked, and that is the cause.
+    pub fn mark_panicked(&self) {
+        // ORDERING: Relaxed: set and read by the actor's own runs.
+        self.word.fetch_or(PANICKED, Ordering::Relaxed);
     }
 
     /// A run begins: queued becomes running. The caller holds the one `Runnable`.

@@ -185,6 +185,12 @@ impl CellRef {
         unsafe { (self.vtable.register)(self, cx) };
     }
 
+    /// The runtime the actor belongs to, for those who know its type.
+    pub fn home(&self) -> Option<std::sync::Arc<dyn std::any::Any + Send + Sync>> {
+        // SAFETY: the vtable belongs to this block.
+        unsafe { (self.vtable.home)(self) }
+    }
+
     /// The clock of the runtime the actor belongs to.
     pub fn clock(&self) -> Option<&Clock> {
         // SAFETY: the vtable belongs to this block.

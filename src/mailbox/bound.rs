@@ -11,8 +11,9 @@ use super::parcel::{Letter, Parcel};
 use crate::guard;
 use crate::structs::future::SlotFuture;
 use crate::structs::queue::{Queue, Ring};
+use crate::structs::waker::AtomicWaker;
 use crate::sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicUsize, Ordering, fence};
-use crate::sync::{Arc, AtomicWaker, limit};
+use crate::sync::{Arc, limit};
 
 /// What a bounded mailbox does with a message when it is full. A [`Down`](crate::Down) takes no place: no mailbox can
 /// refuse or drop it.
@@ -304,15 +305,19 @@ impl Place {
             }
             // ORDERING: Relaxed: ordered by the fence.
             if self.bound.closed.load(Ordering::Relaxed) {
-                let _ = waiter.settle(GONE);
+                self.bound.close(); // takes out whoever came too late to be seen, ourselves among them
             }
         }
         let Some(waiter) = &self.waiter else { return Poll::Pending };
-        waiter.waker.register(cx.waker());
+        if waiter.is_waiting() {
+            waiter.waker.register(cx.waker());
+        }
         // ORDERING: Acquire pairs with the Release in `settle`.
         match waiter.word.load(Ordering::Acquire) {
             WAITING => Poll::Pending,
             word => {
+                // The queue may keep the waiter for a while, but not the one who waited.
+                guard::drop_quietly(waiter.waker.take());
                 self.waiter = None;
                 Poll::Ready(word == GRANTED)
             }

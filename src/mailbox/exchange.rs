@@ -30,8 +30,9 @@ use crate::guard::{self, WakeOnDrop};
 use crate::structs::alarm::{Alarm, AlarmRef, AlarmVtable};
 use crate::structs::future::SlotFuture;
 use crate::structs::pool;
+use crate::structs::waker::AtomicWaker;
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
-use crate::sync::{AtomicWaker, Tracked, UnsafeCell};
+use crate::sync::{Tracked, UnsafeCell};
 
 const ANSWERED: usize = 1;
 const ABANDONED: usize = 2;
@@ -236,7 +237,7 @@ impl<Q, R> Drop for Asker<Q, R> {
                 self.exchange().answer.with(|answer| unsafe { (*answer).assume_init_read() }),
             );
         }
-        drop(self.exchange().waker.take());
+        guard::drop_quietly(self.exchange().waker.take());
         // SAFETY: this side's count, given up once.
         unsafe { release(self.exchange) };
     }

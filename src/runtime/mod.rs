@@ -14,6 +14,8 @@ mod options;
 mod shared;
 mod spawn;
 mod start;
+#[cfg(all(test, not(dw_loom)))]
+mod tests;
 
 pub use options::{Backend, Mailbox, Options, StartError};
 pub use start::{Starts, start};
@@ -111,7 +113,7 @@ impl RuntimeBuilder {
         if workers == 0 || workers > MOST_WORKERS {
             return Err(StartError::Workers(workers));
         }
-        let name = self.name.unwrap_or_else(|| "deathwatch".to_owned());
+        let name = self.name.map_or_else(|| "deathwatch".to_owned(), |name| name.replace('\0', " "));
         let config = Config { workers, name: name.clone(), stack_size: self.stack_size };
         let scheduler = Scheduler::start(config).map_err(StartError::Thread)?;
         let slow = self.slow.unwrap_or(SLOW);

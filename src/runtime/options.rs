@@ -7,6 +7,7 @@ use std::sync::Arc as StdArc;
 
 use super::Runtime;
 use super::shared::Shared;
+use crate::cell::CellRef;
 use crate::mailbox::bound::{Bound, OnFull};
 use crate::sync::Arc;
 
@@ -82,6 +83,14 @@ impl Options {
     /// Where it runs.
     pub fn runtime(mut self, runtime: &Runtime) -> Self {
         self.runtime = Some(StdArc::clone(&runtime.shared));
+        self
+    }
+
+    /// Where it runs unless that was said: where this actor does.
+    pub(super) fn beside(mut self, actor: &CellRef) -> Self {
+        if self.runtime.is_none() {
+            self.runtime = actor.home().and_then(|home| home.downcast().ok());
+        }
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::{Arc as StdArc, Mutex, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -18,8 +19,9 @@ use crate::reclaim;
 use crate::scheduler::Scheduler;
 use crate::scheduler::elastic::Elastic;
 use crate::structs::queue::Queue;
+use crate::structs::waker::AtomicWaker;
+use crate::sync::Arc;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{Arc, AtomicWaker};
 
 /// What the actors of a runtime share.
 pub struct Shared {
@@ -42,6 +44,8 @@ pub struct Shared {
     /// Threads that belong to one actor and have not ended.
     own_threads: AtomicUsize,
     all_gone: AtomicWaker,
+    /// The end is over, but for actors that are stuck.
+    ended: AtomicBool,
 }
 
 /// The host of the root: it has no life.
@@ -91,6 +95,7 @@ impl Shared {
             live: AtomicUsize::new(0),
             own_threads: AtomicUsize::new(0),
             all_gone: AtomicWaker::new(),
+            ended: AtomicBool::new(false),
             reported: Mutex::default(),
             scheduler,
             name,
@@ -122,8 +127,10 @@ impl Shared {
         }
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.insert(actor) {
-            eprintln!(
-                "deathwatch: a handler of {actor} has kept a worker for {took:?} without awaiting; \
+            // Not by `eprintln`, which panics when nobody reads it.
+            let _ = writeln!(
+                std::io::stderr(),
+                "deathwatch: a handler of {actor} has kept a worker for {took:?} without yielding; \
                  Backend::Blocking is for that (reported once, in debug builds only)"
             );
         }
@@ -135,9 +142,13 @@ impl Shared {
     }
 
     pub(super) fn one_gone(&self) {
-        // ORDERING: AcqRel: see `live`; what every actor did is before the waking.
-        if self.live.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // ORDERING: SeqCst: AcqRel for `live`, so that what every actor did is before the waking; and see `end`.
+        if self.live.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.all_gone.wake();
+            // ORDERING: see `end`.
+            if self.ended.load(Ordering::SeqCst) {
+                self.clock.stop_soon();
+            }
         }
     }
 
@@ -186,6 +197,10 @@ impl Shared {
                 actor.kill();
             }
             if !inside && !self.wait_gone(PATIENCE) {
+                // Those behind the ones that do not return are ended here; only these themselves are left.
+                self.scheduler.stop();
+                self.elastic.stop(Duration::ZERO);
+                self.scheduler.abandon();
                 error.stuck = self.live();
             }
         }
@@ -195,7 +210,12 @@ impl Shared {
             self.scheduler.join(Some(patience));
         }
         self.elastic.stop(patience);
-        self.clock.stop();
+        // As long as somebody is stuck, requests to it have their time limits.
+        // ORDERING: SeqCst, here and in `one_gone`: of the two, whoever is later sees the other's.
+        self.ended.store(true, Ordering::SeqCst);
+        if self.live.load(Ordering::SeqCst) == 0 {
+            self.clock.stop();
+        }
         while self.condemned.pop().is_some() {}
         reclaim::flush();
         if limit.is_none() || error.killed == 0 { Ok(()) } else { Err(error) }

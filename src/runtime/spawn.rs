@@ -9,8 +9,8 @@ use crate::id::MonitorRef;
 use crate::monitor::Down;
 
 impl<A: Send + 'static> Context<A> {
-    /// Starts an actor, of either mode, on this actor's runtime and monitors it, in one step: whatever happens to it, also in its very
-    /// first moments, is told with its true reason.
+    /// Starts an actor, of either mode, on this actor's runtime and monitors it, in one step: whatever happens to it,
+    /// also in its very first moments, is told with its true reason.
     ///
     /// # Panics
     ///
@@ -63,6 +63,6 @@ impl<A: Send + 'static> Context<A> {
     where
         Down: SentTo<A, K>,
     {
-        start_then(actor, options, |started| self.monitor(started))
+        start_then(actor, options.beside(self.address().cell()), |started| self.monitor(started))
     }
 }

@@ -1,5 +1,6 @@
 //! Starting an actor.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::sync::{Arc as StdArc, OnceLock, Weak};
 use std::time::Duration;
@@ -63,6 +64,10 @@ impl Host for Placed {
 
     fn clock(&self) -> Option<&Clock> {
         Some(&self.shared.clock)
+    }
+
+    fn home(&self) -> Option<StdArc<dyn Any + Send + Sync>> {
+        Some(self.shared.clone())
     }
 
     fn note_run(&self, took: Duration) {

@@ -5,9 +5,11 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ptr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::worker::drop_in_turn;
 use crate::cell::Runnable;
 use crate::sync::Arc;
 use crate::sync::thread;
@@ -56,11 +58,11 @@ impl Elastic {
     /// A pool that cannot get its first thread, or is stopped, drops it instead, which kills the actor.
     pub fn schedule(this: &Arc<Self>, runnable: Runnable) {
         let mut state = this.state();
+        state.queue.push_back(runnable);
         if state.stopping {
             drop(state);
-            return drop(runnable);
+            return this.drop_queued();
         }
-        state.queue.push_back(runnable);
         if state.idle >= state.queue.len() {
             drop(state);
             return this.work.notify_one();
@@ -69,10 +71,14 @@ impl Elastic {
             return;
         }
         if this.start_thread(&mut state, Arc::clone(this)).is_err() && state.threads == 0 {
-            let stranded = std::mem::take(&mut state.queue);
             drop(state);
-            drop(stranded);
+            this.drop_queued();
         }
+    }
+
+    /// Kills what is queued, for which there is no thread.
+    fn drop_queued(&self) {
+        drop_in_turn(ptr::from_ref(self).cast(), || self.state().queue.pop_front());
     }
 
     fn start_thread(&self, state: &mut State, this: Arc<Self>) -> io::Result<()> {
@@ -113,10 +119,9 @@ impl Elastic {
     pub fn stop(&self, limit: Duration) {
         let mut state = self.state();
         state.stopping = true;
-        let left = std::mem::take(&mut state.queue);
         drop(state);
         self.work.notify_all();
-        drop(left);
+        self.drop_queued();
         let wait = self.ended.wait_timeout_while(self.state(), limit, |state| state.threads > 0);
         drop(wait);
     }

@@ -14,9 +14,11 @@
 //!    and the same task for a whole `WATCH_PERIOD`. So a handler that never yields keeps its own
 //!    worker and nothing else.
 //! 4. What [`Task::run`] gives back goes to the back of the worker's queue.
-//! 5. [`Scheduler::stop`] lets every worker finish the task it is in. What is queued then is dropped by the
+//! 5. [`Scheduler::stop`] lets every worker finish the task it is in. What is queued then, anywhere, is dropped by the
 //!    workers as they end, and what is queued later by whoever queues it: nothing is kept by a stopped
-//!    scheduler. Dropping a task may queue others.
+//!    scheduler. Dropping a task may queue others. If all workers are in tasks that do not end,
+//!    [`Scheduler::abandon`] drops what is queued, on the calling thread; but for their own, what is queued later goes
+//!    as after the end.
 //! 6. `run` and the drop of a task must not panic. If one does, the task is lost, the panic payload is leaked
 //!    (its drop is not to be trusted either), and the worker goes on.
 //! 7. The workers keep the scheduler alive until it is stopped.
@@ -113,7 +115,7 @@ pub struct Scheduler<T: Task = Runnable> {
     injector: CachePadded<Queue<T>>,
     /// Workers that may still take tasks. The one that ends last sets `ended`.
     working: AtomicUsize,
-    /// No worker will take a task any more.
+    /// No worker will take a task any more, but those of its own that are stuck in one.
     ended: AtomicBool,
     threads: Mutex<Threads>,
     all_ended: Condvar,
@@ -239,6 +241,14 @@ impl<T: Task> Scheduler<T> {
     /// Tells every worker to end after its present task; the second time does nothing.
     pub fn stop(&self) {
         self.idle.close();
+    }
+
+    /// After [`stop`](Self::stop), when the workers do not end: drops what is queued, which they would have dropped.
+    pub fn abandon(&self) {
+        // ORDERING: Relaxed before the fence; see `worker_ended`.
+        self.ended.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        worker::drop_all(self);
     }
 
     /// Waits until every worker has ended, at most for `limit`; tells whether they have.

@@ -33,8 +33,24 @@ const SPINS: u32 = 16;
 thread_local! {
     /// The worker that the thread is; null elsewhere. No destructor: readable at any time.
     static CURRENT: Cell<*const Head> = const { Cell::new(ptr::null()) };
-    /// The scheduler whose leftovers this thread is dropping; see `drop_all`.
+    /// Whose leftovers this thread is dropping; see `drop_in_turn`.
     static DROPPING: Cell<*const ()> = const { Cell::new(ptr::null()) };
+}
+
+/// Drops one after the other what `next` gives, and what that has queued with the same owner in turn.
+///
+/// A drop that queues comes back in here; the inner call leaves its task to the outer one, so that a long chain of drops does
+/// not become a deep one.
+#[cold]
+pub(super) fn drop_in_turn<T>(owner: *const (), mut next: impl FnMut() -> Option<T>) {
+    if DROPPING.get() == owner {
+        return;
+    }
+    let outer = DROPPING.replace(owner);
+    while let Some(task) = next() {
+        shielded(|| drop(task));
+    }
+    DROPPING.set(outer);
 }
 
 /// The part of [`Local`] that can be read without knowing the type of its tasks.
@@ -326,11 +342,11 @@ impl<T: Task> Local<T> {
         x
     }
 
-    /// Drops what waits here and in the injector, and what that queues in turn.
+    /// Drops what waits here or anywhere, and what that queues in turn.
     fn drop_leftovers(&self) {
         loop {
             let task = self.remote().take().or_else(|| self.queue.pop());
-            let Some(task) = task.or_else(|| self.scheduler.injector.pop()) else { return };
+            let Some(task) = task.or_else(|| self.scheduler.leftover()) else { return };
             shielded(|| drop(task));
         }
     }
@@ -363,6 +379,17 @@ impl<T: Task> Scheduler<T> {
     fn has_work(&self) -> bool {
         !self.injector.is_empty() || self.remotes.iter().any(|remote| !remote.stealer.is_empty())
     }
+
+    /// Takes a task from wherever one is, for a scheduler that stops. (A slot is taken from as the watchdog does.)
+    fn leftover(&self) -> Option<T> {
+        self.injector.pop().or_else(|| {
+            self.remotes.iter().find_map(|remote| {
+                remote.take().or_else(|| {
+                    iter::repeat_with(|| remote.stealer.steal()).find(|it| !it.is_retry())?.success()
+                })
+            })
+        })
+    }
 }
 
 fn address<T: Task>(scheduler: &Scheduler<T>) -> *const () {
@@ -388,20 +415,9 @@ pub(super) fn current<T: Task>() -> Option<Arc<Scheduler<T>>> {
     Some(Arc::clone(&local.scheduler))
 }
 
-/// Drops what is in the injector of a scheduler that has ended, and what that queues in turn.
-///
-/// A drop that queues comes back in here through `Scheduler::schedule`; the inner call leaves its task to the outer
-/// one, so that a long chain of drops does not become a deep one.
-#[cold]
+/// Drops what waits anywhere in a scheduler whose workers take no more, and what that queues in turn.
 pub(super) fn drop_all<T: Task>(scheduler: &Scheduler<T>) {
-    if DROPPING.get() == address(scheduler) {
-        return;
-    }
-    let outer = DROPPING.replace(address(scheduler));
-    while let Some(task) = scheduler.injector.pop() {
-        shielded(|| drop(task));
-    }
-    DROPPING.set(outer);
+    drop_in_turn(address(scheduler), || scheduler.leftover());
 }
 
 /// Tells whether `act` came to its end; see rule 6 for one that does not.

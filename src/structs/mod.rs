@@ -8,3 +8,4 @@ pub mod map_slot;
 pub mod once;
 pub mod pool;
 pub mod queue;
+pub mod waker;

@@ -3,7 +3,6 @@
 use std::alloc::Layout;
 use std::num::NonZeroU64;
 use std::ptr::NonNull;
-use std::task::Waker;
 
 use super::model;
 
@@ -175,46 +174,6 @@ impl<T> UnsafeCell<T> {
     #[track_caller]
     pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         self.0.with_mut(f)
-    }
-}
-
-/// Stands in for `futures::task::AtomicWaker`, whose atomics loom does not see.
-///
-/// LOOM: a lock instead of the real state word. Both order a registration before the wake that takes it and a
-/// wake before the registration that finds it; the real one may also wake a registering task spuriously.
-#[derive(Debug, Default)]
-pub struct AtomicWaker(loom::sync::Mutex<Option<Waker>>);
-
-impl AtomicWaker {
-    /// No waker yet.
-    pub fn new() -> Self {
-        Self(loom::sync::Mutex::new(None))
-    }
-
-    /// Remembers whom to wake.
-    #[track_caller]
-    pub fn register(&self, waker: &Waker) {
-        let old = self.swap(Some(waker.clone()));
-        drop(old);
-    }
-
-    /// Wakes and forgets the task that registered last.
-    #[track_caller]
-    pub fn wake(&self) {
-        if let Some(waker) = self.take() {
-            waker.wake();
-        }
-    }
-
-    /// Forgets the task that registered last and gives its waker to the caller.
-    #[track_caller]
-    pub fn take(&self) -> Option<Waker> {
-        self.swap(None)
-    }
-
-    #[track_caller]
-    fn swap(&self, new: Option<Waker>) -> Option<Waker> {
-        std::mem::replace(&mut *self.0.lock().expect("no code runs under this lock"), new)
     }
 }
 

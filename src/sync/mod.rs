@@ -1,4 +1,4 @@
-//! The ground floor: atomics, threads, cells and wakers, from the standard library or from loom.
+//! The ground floor: atomics, threads and cells, from the standard library or from loom.
 //!
 //! This is the only room that names `std::sync::atomic`, `std::thread` or `loom`. Which of the two is
 //! behind a name is decided here once (`dw_loom`, set by the build script for our own models), so that no
@@ -35,8 +35,8 @@ use plain as imp;
 
 pub(crate) use imp::per_thread;
 pub use imp::{
-    Arc, AtomicWaker, Tracked, UnsafeCell, alloc_block, atomic, free_block, hint, limit, next_actor_id,
-    next_monitor_key, thread,
+    Arc, Tracked, UnsafeCell, alloc_block, atomic, free_block, hint, limit, next_actor_id, next_monitor_key,
+    thread,
 };
 
 pub mod census;

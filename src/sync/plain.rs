@@ -5,7 +5,6 @@ use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::ptr::NonNull;
 
-pub use futures::task::AtomicWaker;
 pub use std::sync::Arc;
 pub(crate) use std::thread_local as per_thread;
 

@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::mpsc;
-use std::task::Context as TaskContext;
+use std::task::{Context as TaskContext, Waker};
+use std::time::Duration;
 
 use deathwatch::tasks::{Actor, Handler};
 use deathwatch::{
@@ -719,4 +720,78 @@ fn two_drops_that_panic() {
     settle(&runtime);
     victim.kill();
     assert_eq!(monitors.recv().unwrap().reason, ExitReason::Kill);
+}
+
+/// Wakers that cannot be cloned, or not be dropped: whoever polls with one has the panic, or not even that; the place where it
+/// stood is as good as before, and so are the clock and everybody else.
+#[test]
+fn wakers_that_panic_otherwise() {
+    let _dog = watchdog!();
+    let runtime = solo();
+    let (target, _) = Puppet::on(&runtime);
+    let wedge = target.wedge();
+
+    let mut monitors = Monitors::new();
+    monitors.monitor(&target);
+    let bomb = bomb(true, false);
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        Pin::new(&mut monitors).poll_next(&mut TaskContext::from_waker(&bomb))
+    }));
+    assert!(polled.is_err(), "the waker cannot be cloned");
+    let mut waiting = target.wait_exit();
+    let polled =
+        catch_unwind(AssertUnwindSafe(|| Pin::new(&mut waiting).poll(&mut TaskContext::from_waker(&bomb))));
+    assert!(polled.is_err(), "the waker cannot be cloned");
+    let mut request = target.request(Note(1)).no_timeout();
+    let polled =
+        catch_unwind(AssertUnwindSafe(|| Pin::new(&mut request).poll(&mut TaskContext::from_waker(&bomb))));
+    assert!(polled.is_err(), "the waker cannot be cloned");
+
+    // Each poll puts another in the place of the one before, whose drop panics; the clock lets go of the last.
+    let mut limited = target.request(Note(2)).timeout(Duration::from_millis(20));
+    for _ in 0..3 {
+        let bomb = std::mem::ManuallyDrop::new(self::bomb(false, true));
+        assert!(Pin::new(&mut limited).poll(&mut TaskContext::from_waker(&bomb)).is_pending());
+    }
+    drop(limited);
+    let other = target.request(Note(3)).timeout(Duration::from_millis(20));
+    assert_eq!(futures::executor::block_on(other), Err(RequestError::Timeout));
+
+    drop(wedge);
+    assert_eq!(request.wait(), Ok(()));
+    target.kill();
+    assert_eq!(waiting.wait(), ExitReason::Kill);
+    assert_eq!(monitors.recv().unwrap().reason, ExitReason::Kill);
+}
+
+/// A waker whose clone panics, or whose drop.
+fn bomb(clone_panics: bool, drop_panics: bool) -> Waker {
+    use std::task::{RawWaker, RawWakerVTable};
+    // Each clone is another, so that it never counts as the one that is there already.
+    struct Bomb {
+        clone_panics: bool,
+        drop_panics: bool,
+    }
+    fn raw(bomb: Bomb) -> RawWaker {
+        unsafe fn clone(data: *const ()) -> RawWaker {
+            // SAFETY: made by `raw`, alive as long as the waker.
+            let Bomb { clone_panics, drop_panics } = unsafe { &*data.cast::<Bomb>() };
+            assert!(!clone_panics, "not to be cloned");
+            raw(Bomb { clone_panics: false, drop_panics: *drop_panics })
+        }
+        unsafe fn wake(data: *const ()) {
+            // SAFETY: as in `clone`, and the waker's own.
+            unsafe { drop_waker(data) };
+        }
+        unsafe fn nothing(_: *const ()) {}
+        unsafe fn drop_waker(data: *const ()) {
+            // SAFETY: made by `raw`, and dropped once.
+            let bomb = unsafe { Box::from_raw(data.cast_mut().cast::<Bomb>()) };
+            assert!(!bomb.drop_panics, "not to be dropped");
+        }
+        static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, nothing, drop_waker);
+        RawWaker::new(Box::into_raw(Box::new(bomb)).cast_const().cast(), &VTABLE)
+    }
+    // SAFETY: the functions keep the contract, and nothing in a bomb belongs to a thread.
+    unsafe { Waker::from_raw(raw(Bomb { clone_panics, drop_panics })) }
 }

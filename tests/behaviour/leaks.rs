@@ -389,3 +389,43 @@ fn cancelled_entries_are_bounded_by_the_live_ones() {
     drop(runtime);
     turn.end();
 }
+
+/// R49: who waited for room in a mailbox whose actor died meanwhile is not kept by it, however long a handle to it is.
+#[test]
+fn dead_mailboxes_keep_no_waiters() {
+    let _dog = watchdog!();
+    let turn = Turn::take();
+    let runtime = duo();
+    let (full, _) = Puppet::with(Options::new().runtime(&runtime).mailbox(Mailbox::bounded(1, OnFull::Wait)));
+    let wedge = full.wedge();
+    full.send(Note(1)).unwrap();
+    let requests: Vec<_> = (0..20).map(|_| full.request(Note(2))).collect();
+    full.kill();
+    drop(wedge);
+    full.wait_exit().wait();
+    let askers: Vec<_> = requests
+        .into_iter()
+        .map(|request| {
+            let (asker, _) = Puppet::on(&runtime);
+            let asks = act(move |_, ctx: &deathwatch::Context<Puppet>| {
+                Box::pin(async move {
+                    assert!(request.await.is_err());
+                    ctx.stop();
+                })
+            });
+            asker.send(asks).unwrap();
+            asker
+        })
+        .collect();
+    for asker in askers {
+        asker.wait_exit().wait();
+    }
+    runtime.shutdown(std::time::Duration::from_secs(3_600)).unwrap();
+    drop(runtime);
+    // The full one, kept by its handle, and the root of its runtime are all that is left; then nothing.
+    while Turn::quiet()[0] > turn.before[0] + 2 {
+        std::thread::yield_now();
+    }
+    drop(full);
+    turn.end();
+}

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use deathwatch::tasks::Actor;
-use deathwatch::{ActorHandle, Backend, ExitReason, Monitors, Options, Runtime, StartError};
+use deathwatch::{ActorHandle, Backend, ExitReason, Monitors, Options, RequestError, Runtime, StartError};
 
 use crate::support::*;
 
@@ -413,4 +413,38 @@ fn a_greedy_handler_keeps_one_worker() {
     assert_eq!(others[19].1.down().reason, ExitReason::Kill);
     assert!(greedy.is_alive());
     wedge.release();
+}
+
+/// R25, R50, R68: a handler that does not return, with others queued behind it on the only worker: the end of the runtime ends
+/// those, and reports the one alone. A request to it still has its time limit.
+#[test]
+fn others_behind_one_that_is_stuck() {
+    let _dog = watchdog!();
+    let runtime = solo();
+    let (stuck, _) = Puppet::on(&runtime);
+    let (innocent, _) = Puppet::on(&runtime);
+    let wedge = stuck.wedge();
+    let mut monitors = Monitors::new();
+    monitors.monitor(&innocent);
+    // Longer than the end of the runtime waits for the handler.
+    let late = stuck.request(Note(1)).timeout(Duration::from_millis(5_500));
+    let late = std::thread::spawn(move || futures::executor::block_on(late));
+    let error = runtime.shutdown(Duration::ZERO).unwrap_err();
+    assert_eq!((error.killed, error.stuck), (2, 1), "{error}");
+    assert_eq!(monitors.recv().unwrap().reason, ExitReason::Kill);
+    assert!(stuck.is_alive());
+    assert_eq!(late.join().unwrap(), Err(RequestError::Timeout));
+    drop(runtime);
+    drop(wedge);
+    assert_eq!(stuck.wait_exit().wait(), ExitReason::Kill);
+}
+
+/// A name may hold what a thread's cannot.
+#[test]
+fn names_that_threads_cannot_have() {
+    let _dog = watchdog!();
+    let runtime = Runtime::builder().workers(1).name("a\0b").build().unwrap();
+    let (actor, _) = Puppet::on(&runtime);
+    let name = actor.call(|_, _| std::thread::current().name().map(str::to_owned));
+    assert_eq!(name.as_deref(), Some("a b-0"));
 }

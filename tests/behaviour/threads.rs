@@ -479,6 +479,31 @@ fn slow_handlers_are_reported() {
     }
 }
 
+/// Nobody reads the standard error output, so that the report of a slow handler fails: that is nobody's trouble.
+#[test]
+fn slow_handlers_when_nobody_listens() {
+    let _dog = watchdog!();
+    if std::env::var_os("DW_ALONE").is_some() {
+        let strict = deathwatch::Runtime::builder().workers(1).slow_handler(Duration::ZERO).build().unwrap();
+        let (puppet, _) = Puppet::on(&strict);
+        let mut monitors = Monitors::new();
+        monitors.monitor(&puppet);
+        assert_eq!([puppet.call(|_, _| 7), puppet.call(|_, _| 8)], [7, 8]);
+        puppet.stop();
+        assert_eq!(monitors.recv().unwrap().reason, ExitReason::Normal);
+        return;
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["threads::slow_handlers_when_nobody_listens", "--exact", "--test-threads=1", "--nocapture"])
+        .env("DW_ALONE", "1")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    assert!(child.wait().unwrap().success());
+}
+
 /// An async actor that is given time.
 struct Gentle;
 impl tasks::Actor for Gentle {}

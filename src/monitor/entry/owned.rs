@@ -6,13 +6,13 @@ use std::task::{Context, Poll};
 
 use super::{Entry, EntryPtr, EntryVtable, drop_payload, fire, free, payload_dropper, release, take_payload};
 use crate::cell::CellRef;
-use crate::guard::{self, WakeOnDrop};
 use crate::mailbox::node::{Node, NodeVtable, Unopened};
 use crate::reason::ExitReason;
 use crate::reclaim::pin;
 use crate::structs::future::SlotFuture;
 use crate::structs::list::Push;
-use crate::sync::{Arc, AtomicWaker};
+use crate::structs::waker::AtomicWaker;
+use crate::sync::Arc;
 
 /// What an owned entry does when it fires.
 trait Act: Send + 'static {
@@ -117,7 +117,7 @@ impl Act for WakeUp {
     const AT_LAST: bool = true;
 
     fn act(self, _watcher: Option<CellRef>) {
-        guard::drop_quietly(WakeOnDrop(self.0.take()));
+        self.0.wake();
     }
 }
 

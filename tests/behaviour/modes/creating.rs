@@ -9,6 +9,7 @@ use crate::doll::{Doll, Play, in_all_combinations, pair};
 use crate::support::solo;
 
 in_all_combinations! {
+    a_child_beside_its_parent
     many_of_one_pair
     of_the_dead
     of_the_dying
@@ -184,4 +185,15 @@ fn keeps_nobody_alive<W: Doll, T: Doll>() {
     assert_eq!(pair.heard.until_gone(), ["stopped normal", "dropped"]);
     assert_eq!(plain.recv().map(|down| down.reason), Some(ExitReason::Normal));
     assert_eq!(plain.demonitor(back), Demonitor::Unknown);
+}
+
+/// R7: a child goes to the runtime of the actor whose context starts it, on whatever thread that is done.
+fn a_child_beside_its_parent<W: Doll, T: Doll>() {
+    let stand = solo();
+    let (parent, heard) = W::on(&stand);
+    let before = stand.live_actors();
+    let (child, monitor) = W::spawn_monitored(&parent.context(), T::new().0); // here: no actor's thread
+    assert_eq!(stand.live_actors(), before + 1);
+    child.stop();
+    assert_eq!(heard.down().monitor_ref, monitor);
 }

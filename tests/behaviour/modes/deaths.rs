@@ -6,13 +6,15 @@ use std::time::Duration;
 use deathwatch::{ActorRef, ExitReason, Monitors, Options, RequestError, Runtime};
 
 use crate::doll::{Doll, Play, in_all_combinations, in_both_modes};
-use crate::support::{Event, Wedge, poll_once, solo};
+use crate::support::{Event, Wedge, duo, poll_once, solo};
 
 in_all_combinations! {
     every_way_of_dying
 }
 
 in_both_modes! {
+    kills_before_panics
+    kills_and_the_panics_of_others
     two_causes
     a_stop_in_the_start_hook
     many_wait_for_one
@@ -236,4 +238,67 @@ fn many_wait_for_one<D: Doll>() {
     assert_eq!(told.iter().filter(|reason| *reason == ExitReason::Normal).count(), 10);
     assert_eq!(events.labels(), ["stopped normal", "dropped"]);
     threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// R76, R77: a kill, then a panic in the same handler or hook: the kill was first. No hook runs after it.
+fn kills_before_panics<D: Doll>() {
+    let runtime = solo();
+    let (doll, events) = D::on(&runtime);
+    doll.tell(|_, ctx| {
+        ctx.handle().kill();
+        panic!("after the kill");
+    });
+    assert_eq!(doll.wait_exit().wait(), ExitReason::Kill);
+    assert_eq!(events.until_gone(), ["dropped"]);
+
+    let dies_in = |hook: fn(D) -> D| {
+        let (doll, events) = D::new();
+        let doll = hook(doll).start_with(Options::new().runtime(&runtime)).unwrap();
+        doll.stop();
+        (doll.wait_exit().wait(), events.until_gone())
+    };
+    let (reason, told) = dies_in(|doll| {
+        doll.at_start(|ctx| {
+            ctx.handle().kill();
+            panic!("after the kill");
+        })
+    });
+    assert_eq!((reason, told), (ExitReason::Kill, vec!["dropped".to_owned()]));
+    let (reason, told) = dies_in(|doll| {
+        doll.at_stop(|ctx| {
+            ctx.handle().kill();
+            panic!("after the kill");
+        })
+    });
+    assert_eq!((reason, told), (ExitReason::Kill, vec!["stopped normal".to_owned(), "dropped".to_owned()]));
+}
+
+/// R77: stopped with the panic of somebody else, and killed before that stop is complete: the kill stays. With a panic of
+/// its own, that was first.
+fn kills_and_the_panics_of_others<D: Doll>() {
+    let runtime = duo();
+    for own in [false, true] {
+        let (victim, _) = D::on(&runtime);
+        victim.tell(|_, _| panic!("somebody"));
+        let somebodys = victim.wait_exit().wait();
+
+        let (entered, inside) = std::sync::mpsc::channel();
+        let (wedge, wedged) = Wedge::new();
+        let (doll, _) = D::new();
+        let doll = doll.at_stop(move |_| {
+            entered.send(()).unwrap();
+            wedged();
+        });
+        let doll = doll.start_with(Options::new().runtime(&runtime)).unwrap();
+        if own {
+            doll.tell(|_, _| panic!("its own"));
+        } else {
+            doll.stop_with(somebodys);
+        }
+        inside.recv().unwrap();
+        doll.kill();
+        drop(wedge);
+        let expected = if own { "panic: its own" } else { "kill" };
+        assert_eq!(doll.wait_exit().wait().to_string(), expected);
+    }
 }
