@@ -36,7 +36,7 @@ fn wait_for(place: &Place, events: usize) {
 /// Who registers before it looks is woken by whoever wakes after the event.
 #[test]
 fn register_vs_wake() {
-    model("waker_register_vs_wake", Bound::Unbounded, 1, || {
+    model("waker_register_vs_wake", Bound::Unbounded, 260, || {
         let place = place();
         let other = spawn({
             let place = place.clone();
@@ -50,7 +50,7 @@ fn register_vs_wake() {
 /// The same with two that wake, each after an event of its own.
 #[test]
 fn register_vs_wake_vs_wake() {
-    model("waker_register_vs_wake_vs_wake", Bound::Preemptions(3), 1, || {
+    model("waker_register_vs_wake_vs_wake", Bound::Preemptions(3), 9_900, || {
         let place = place();
         let others = [1, 2].map(|event| {
             let place = place.clone();
@@ -73,7 +73,7 @@ impl Wake for Counting {
 /// One waker gives way to another while somebody wakes: one of the two is woken, or stays; none is kept beside it.
 #[test]
 fn register_anew_vs_wake() {
-    model("waker_register_anew_vs_wake", Bound::Unbounded, 1, || {
+    model("waker_register_anew_vs_wake", Bound::Unbounded, 5, || {
         let place = Arc::new(AtomicWaker::new());
         let counters = [(); 2].map(|()| std::sync::Arc::new(Counting(Count::new(0))));
         let [first, second] = counters.each_ref().map(|counter| Waker::from(counter.clone()));
@@ -96,7 +96,7 @@ fn register_anew_vs_wake() {
 /// A waker whose `clone` panics is not registered; the place is as good as before, also for who wakes meanwhile.
 #[test]
 fn panicking_clone_vs_wake() {
-    model("waker_panicking_clone_vs_wake", Bound::Unbounded, 1, || {
+    model("waker_panicking_clone_vs_wake", Bound::Unbounded, 5, || {
         let place = Arc::new(AtomicWaker::new());
         let counter = std::sync::Arc::new(Counting(Count::new(0)));
         place.register(&Waker::from(counter.clone()));
