@@ -28,7 +28,7 @@ fn lives(c: &mut Criterion) {
             for _ in 0..BATCH {
                 monitors.monitor(&runtime.start(Idle).expect("starts"));
             }
-            assert_eq!(monitors.count(), BATCH);
+            assert_eq!(monitors.into_iter().count(), BATCH);
         });
     });
     group.finish();
@@ -94,7 +94,7 @@ fn exits(c: &mut Criterion) {
                 },
                 |(target, monitors)| {
                     target.stop();
-                    assert_eq!(monitors.count(), n);
+                    assert_eq!(monitors.into_iter().count(), n);
                 },
                 BatchSize::PerIteration,
             );

@@ -31,7 +31,7 @@
 //! # Where to look
 //!
 //! [`tasks`] holds the traits to implement; [`ActorRef`] and [`Context`] are what one works with; [`Monitors`] is for
-//! plain code; [`Runtime`] for choosing threads and for ending everything in order.
+//! plain code; [`Runtime`] for choosing threads and for ending everything in an orderly way.
 //!
 //! # `panic = "abort"`
 //!
@@ -71,7 +71,7 @@ pub use actor::exit_wait::ExitWait;
 pub use actor::handle::{ActorHandle, Target};
 pub use actor::message::{Message, SendError, SentTo};
 pub use actor::monitor_guard::MonitorGuard;
-pub use actor::monitors::{Monitors, RecvTimeoutError};
+pub use actor::monitors::{Downs, IntoDowns, Monitors, RecvTimeoutError};
 pub use actor::recipient::Recipient;
 pub use actor::request::{Request, RequestError};
 pub use actor::send_wait::SendWait;

@@ -105,6 +105,16 @@ impl fmt::Display for ExitReason {
     }
 }
 
+impl Error for ExitReason {
+    /// The error an actor died with; its text is part of the reason's own.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ExitReason::Error(report) => report.source(),
+            _ => None,
+        }
+    }
+}
+
 /// What a panic said.
 #[derive(Clone)]
 pub struct PanicReport(Arc<Arc<str>>);

@@ -1,7 +1,7 @@
 //! Actors with plain `fn` hooks and handlers, each on an operating-system thread of its own.
 //!
-//! The same words as in [`tasks`](crate::tasks), without `async`: changing the mode of a program means to change one
-//! import and to remove `async` and `.await`. Handlers may block for as long as they like. An idle actor sleeps in the
+//! The same words as in [`tasks`](crate::tasks), without `async`: changing the mode of an actor means to change one
+//! import, to remove `async`, and to `.wait()` for what was awaited. Its backend is [`Backend::Thread`]. Handlers may block for as long as they like. An idle actor sleeps in the
 //! kernel; nothing spins or polls.
 //!
 //! A handler that never returns cannot be cut off: a kill is seen before the next message.

@@ -270,6 +270,7 @@ fn attach_against_exit() {
                         start.wait();
                         let mut awaited: Vec<_> = (0..50).map(|_| monitors.monitor(&target)).collect();
                         let mut told: Vec<_> = monitors
+                            .into_iter()
                             .map(|down| (assert_eq!(down.reason, ExitReason::Kill), down.monitor_ref).1)
                             .collect();
                         awaited.sort();

@@ -1,8 +1,8 @@
 //! Handles that know the actor's type.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
+use super::common::{common, same_actor};
 use super::exit_wait::ExitWait;
 use super::handle::{ActorHandle, sealed};
 use super::message::{SendError, SentTo};
@@ -12,8 +12,7 @@ use super::request::Request;
 use super::send_wait::SendWait;
 use super::stage::Stage;
 use crate::cell::{Address, CellRef, Strong};
-use crate::id::{ActorId, MonitorRef};
-use crate::monitor::entry::{monitored_by, monitors};
+#[cfg(doc)]
 use crate::reason::ExitReason;
 
 /// A strong handle to an actor: it sends, asks, stops, and keeps the actor running.
@@ -69,7 +68,7 @@ impl<A> ActorRef<A> {
     }
 
     /// Lets the actor live on when all handles are gone: until it stops itself, or is stopped through a handle of its
-    /// own making, or by its runtime.
+    /// own making, or through a weak one, or by its runtime. [`upgrade`](WeakActorRef::upgrade) finds nobody then.
     ///
     /// ```
     /// use deathwatch::prelude::*;
@@ -83,48 +82,7 @@ impl<A> ActorRef<A> {
         self.strong.cell().life.detach();
     }
 
-    /// Who it is.
-    pub fn id(&self) -> ActorId {
-        self.cell().id
-    }
-
-    /// What it is called.
-    pub fn name(&self) -> Option<&str> {
-        self.cell().name.as_deref()
-    }
-
-    /// Stops the actor with [`ExitReason::Normal`], after the message it handles now. What is left in its mailbox is
-    /// dropped.
-    pub fn stop(&self) {
-        self.stop_with(ExitReason::Normal);
-    }
-
-    /// As [`stop`](Self::stop), with a reason. The first reason given stays.
-    pub fn stop_with(&self, reason: ExitReason) {
-        self.cell().stop(reason);
-    }
-
-    /// Kills the actor: before its next message, and in the middle of a handler that is awaiting. Its `stopped` hook
-    /// does not run. A handler that computes without awaiting cannot be cut off.
-    pub fn kill(&self) {
-        self.cell().kill();
-    }
-
-    /// Has it not died yet?
-    pub fn is_alive(&self) -> bool {
-        self.cell().reason().is_none()
-    }
-
-    /// Why it died; `None` while it lives. Constant afterwards.
-    pub fn exit_reason(&self) -> Option<ExitReason> {
-        self.cell().reason().cloned()
-    }
-
-    /// Waits for its death, by `.await` or by [`wait`](ExitWait::wait).
-    #[doc(alias = "join")]
-    pub fn wait_exit(&self) -> ExitWait {
-        ExitWait::new(self.cell().clone())
-    }
+    common!();
 
     /// Gives this handle up and waits for the actor's death, by `.await` or by [`wait`](ExitWait::wait).
     ///
@@ -133,17 +91,8 @@ impl<A> ActorRef<A> {
         self.wait_exit()
     }
 
-    /// Whom it monitors at present.
-    pub fn monitors(&self) -> Vec<(MonitorRef, ActorId)> {
-        monitors(self.cell())
-    }
-
-    /// Who monitors it at present; once for each monitor.
-    pub fn monitored_by(&self) -> Vec<ActorId> {
-        monitored_by(self.cell())
-    }
-
-    /// The most messages that ever stood in its mailbox when it looked.
+    /// The most messages that ever stood in its mailbox when it took them out. (What came since is not counted: a full
+    /// mailbox of an actor that is stuck shows nothing.)
     pub fn mailbox_high_water(&self) -> usize {
         self.cell().inbox.high_water()
     }
@@ -194,8 +143,13 @@ impl<A: Send + 'static> ActorRef<A> {
     /// Asks for a reply: by `.await` or by [`wait`](Request::wait), within 5 seconds unless
     /// [`timeout`](Request::timeout) says otherwise.
     ///
-    /// The message is sent by this call (or, to a mailbox that is full and lets wait, when there is room). If the actor
-    /// dies before it has replied, the request fails at once with its reason.
+    /// The message is sent by this call, whether the request is then awaited or not; to a mailbox that is full and lets wait,
+    /// it is sent by the first poll after there is room. If the actor dies before it has replied, the request fails at once
+    /// with its reason.
+    ///
+    /// # Errors
+    ///
+    /// When awaited, [`RequestError`](crate::RequestError): the actor's reason, the time limit, or a full mailbox.
     #[doc(alias = "ask")]
     #[doc(alias = "call")]
     pub fn request<M: SentTo<A, K>, K: 'static>(&self, message: M) -> Request<M> {
@@ -214,19 +168,8 @@ impl<A> sealed::HasCell for ActorRef<A> {
     }
 }
 
-impl<A> PartialEq for ActorRef<A> {
-    fn eq(&self, other: &Self) -> bool {
-        self.id() == other.id()
-    }
-}
-
-impl<A> Eq for ActorRef<A> {}
-
-impl<A> Hash for ActorRef<A> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.id().hash(state);
-    }
-}
+same_actor!(ActorRef<A>);
+same_actor!(WeakActorRef<A>);
 
 impl<A> fmt::Debug for ActorRef<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -234,7 +177,7 @@ impl<A> fmt::Debug for ActorRef<A> {
     }
 }
 
-/// A handle that does not keep the actor running. It can be monitored and waited for like any other.
+/// A handle that does not keep the actor running. It can be monitored, waited for, stopped like any other.
 ///
 /// ```
 /// use deathwatch::prelude::*;
@@ -266,25 +209,7 @@ impl<A> WeakActorRef<A> {
         Strong::upgrade(&self.address).map(ActorRef::new)
     }
 
-    /// Who it is.
-    pub fn id(&self) -> ActorId {
-        self.cell().id
-    }
-
-    /// Has it not died yet?
-    pub fn is_alive(&self) -> bool {
-        self.cell().reason().is_none()
-    }
-
-    /// Why it died; `None` while it lives. Constant afterwards.
-    pub fn exit_reason(&self) -> Option<ExitReason> {
-        self.cell().reason().cloned()
-    }
-
-    /// Waits for its death, by `.await` or by [`wait`](ExitWait::wait).
-    pub fn wait_exit(&self) -> ExitWait {
-        ExitWait::new(self.cell().clone())
-    }
+    common!();
 }
 
 impl<A> sealed::HasCell for WeakActorRef<A> {

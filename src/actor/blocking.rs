@@ -50,7 +50,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Blocks the calling thread until the future is ready, or for so long.
+/// Blocks the calling thread until the future is ready, or for at most `limit`.
 ///
 /// # Panics
 ///

@@ -38,12 +38,20 @@ impl ExitWait {
     }
 
     /// Blocks the calling thread until the actor has died.
+    ///
+    /// # Panics
+    ///
+    /// On a worker of a scheduler, when the actor is not dead yet: the actors that run there would wait, too.
     #[track_caller]
     pub fn wait(self) -> ExitReason {
         blocking::block_on(self)
     }
 
-    /// Blocks the calling thread until the actor has died, or for so long.
+    /// Blocks the calling thread until the actor has died, or for at most `limit`.
+    ///
+    /// # Panics
+    ///
+    /// As [`wait`](Self::wait).
     ///
     /// # Errors
     ///

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::exit_wait::ExitWait;
+use super::common::common;
 use crate::cell::{CellRef, Erased, Strong};
-use crate::id::{ActorId, MonitorRef};
-use crate::monitor::entry::{monitored_by, monitors};
-use crate::reason::ExitReason;
 
 /// What can be monitored and waited for: every kind of handle, strong or weak.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be monitored",
+    label = "not a handle to an actor",
+    note = "monitor by an `ActorRef`, an `ActorHandle`, a `WeakActorRef` or a `Recipient`"
+)]
 pub trait Target: sealed::HasCell {}
 
 impl<T: sealed::HasCell + ?Sized> Target for T {}
@@ -64,57 +66,7 @@ impl ActorHandle {
         self.strong.cell()
     }
 
-    /// Who it is.
-    pub fn id(&self) -> ActorId {
-        self.cell().id
-    }
-
-    /// What it is called.
-    pub fn name(&self) -> Option<&str> {
-        self.cell().name.as_deref()
-    }
-
-    /// Stops the actor with [`ExitReason::Normal`], after the message it handles now. What is left in its mailbox is
-    /// dropped.
-    pub fn stop(&self) {
-        self.stop_with(ExitReason::Normal);
-    }
-
-    /// As [`stop`](Self::stop), with a reason. The first reason given stays.
-    pub fn stop_with(&self, reason: ExitReason) {
-        self.cell().stop(reason);
-    }
-
-    /// Kills the actor: before its next message, and in the middle of a handler that is awaiting. Its `stopped` hook
-    /// does not run. A handler that computes without awaiting cannot be cut off.
-    pub fn kill(&self) {
-        self.cell().kill();
-    }
-
-    /// Has it not died yet?
-    pub fn is_alive(&self) -> bool {
-        self.cell().reason().is_none()
-    }
-
-    /// Why it died; `None` while it lives. Constant afterwards.
-    pub fn exit_reason(&self) -> Option<ExitReason> {
-        self.cell().reason().cloned()
-    }
-
-    /// Waits for its death, by `.await` or by [`wait`](ExitWait::wait).
-    pub fn wait_exit(&self) -> ExitWait {
-        ExitWait::new(self.cell().clone())
-    }
-
-    /// Whom it monitors at present.
-    pub fn monitors(&self) -> Vec<(MonitorRef, ActorId)> {
-        monitors(self.cell())
-    }
-
-    /// Who monitors it at present; once for each monitor.
-    pub fn monitored_by(&self) -> Vec<ActorId> {
-        monitored_by(self.cell())
-    }
+    common!();
 }
 
 impl sealed::HasCell for ActorHandle {

@@ -2,6 +2,7 @@
 
 pub mod actor_ref;
 pub mod blocking;
+mod common;
 pub mod context;
 pub mod exit_wait;
 pub mod handle;

@@ -20,7 +20,7 @@ use crate::reason::ExitReason;
 use crate::structs::future::SlotFuture;
 use crate::structs::waker::AtomicWaker;
 
-/// Monitors actors from plain code: a [`Stream`] of [`Down`]s, and an iterator that blocks.
+/// Monitors actors from plain code: [`Down`]s are received by blocking, by `.await`, as a [`Stream`], or in a `for` loop.
 ///
 /// The same guarantees as for an actor that monitors: exactly one [`Down`] for each monitor, and silence after
 /// [`demonitor`](Self::demonitor). Dropping it takes all its monitors back.
@@ -38,8 +38,14 @@ use crate::structs::waker::AtomicWaker;
 /// assert_eq!((down.monitor_ref, down.target, down.reason), (first, a.id(), ExitReason::Kill));
 ///
 /// b.stop();
-/// assert_eq!(monitors.map(|down| down.reason).collect::<Vec<_>>(), [ExitReason::Normal]);
+/// for down in monitors { // ends when nothing is monitored any more
+///     assert_eq!(down.reason, ExitReason::Normal);
+/// }
 /// ```
+///
+/// # Cancel safety
+///
+/// A [`recv_async`](Self::recv_async), or a stream's `next`, that is dropped has taken nothing out.
 pub struct Monitors {
     consumer: Consumer<Desk>,
     desk: Desk,
@@ -148,12 +154,17 @@ impl Monitors {
     }
 
     /// Blocks the calling thread until the next [`Down`]; `None` when nothing is monitored any more.
+    ///
+    /// # Panics
+    ///
+    /// On a worker of a scheduler, when there is nothing yet: the actors that run there would wait, too. The same holds for
+    /// [`recv_timeout`](Self::recv_timeout) and the iterators.
     #[track_caller]
     pub fn recv(&mut self) -> Option<Down> {
         blocking::block_on(std::future::poll_fn(|cx| self.poll(cx)))
     }
 
-    /// Blocks the calling thread until the next [`Down`], or for so long.
+    /// Blocks the calling thread until the next [`Down`], or for at most `limit`.
     ///
     /// # Errors
     ///
@@ -166,6 +177,30 @@ impl Monitors {
             Some(None) => Err(RecvTimeoutError::Empty),
             None => Err(RecvTimeoutError::Timeout),
         }
+    }
+
+    /// Waits for the next [`Down`]; `None` when nothing is monitored any more.
+    ///
+    /// ```
+    /// use deathwatch::{Monitors, prelude::*};
+    /// # struct Idle; impl Actor for Idle {}
+    /// # futures::executor::block_on(async {
+    /// let actor = Idle.start();
+    /// let mut monitors = Monitors::new();
+    /// monitors.monitor(&actor);
+    /// actor.kill();
+    /// assert_eq!(monitors.recv_async().await.unwrap().reason, ExitReason::Kill);
+    /// assert_eq!(monitors.recv_async().await, None);
+    /// # });
+    /// ```
+    pub async fn recv_async(&mut self) -> Option<Down> {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Iterates over what comes, blocking the calling thread, until nothing is monitored any more. (`Monitors` itself is no
+    /// iterator: it is a stream, whose methods have the same names.)
+    pub fn iter(&mut self) -> Downs<'_> {
+        Downs { monitors: self }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Down>> {
@@ -205,13 +240,51 @@ impl fmt::Display for RecvTimeoutError {
 
 impl std::error::Error for RecvTimeoutError {}
 
-impl Iterator for Monitors {
+/// Iterates over the [`Down`]s of a [`Monitors`], by blocking; see [`Monitors::iter`].
+#[derive(Debug)]
+pub struct Downs<'a> {
+    monitors: &'a mut Monitors,
+}
+
+impl Iterator for Downs<'_> {
     type Item = Down;
 
-    /// Blocks the calling thread; see [`recv`](Monitors::recv).
     #[track_caller]
     fn next(&mut self) -> Option<Down> {
-        self.recv()
+        self.monitors.recv()
+    }
+}
+
+/// As [`Downs`], of a [`Monitors`] that it owns.
+#[derive(Debug)]
+pub struct IntoDowns {
+    monitors: Monitors,
+}
+
+impl Iterator for IntoDowns {
+    type Item = Down;
+
+    #[track_caller]
+    fn next(&mut self) -> Option<Down> {
+        self.monitors.recv()
+    }
+}
+
+impl<'a> IntoIterator for &'a mut Monitors {
+    type Item = Down;
+    type IntoIter = Downs<'a>;
+
+    fn into_iter(self) -> Downs<'a> {
+        self.iter()
+    }
+}
+
+impl IntoIterator for Monitors {
+    type Item = Down;
+    type IntoIter = IntoDowns;
+
+    fn into_iter(self) -> IntoDowns {
+        IntoDowns { monitors: self }
     }
 }
 

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::common::{common, same_actor};
 use super::handle::{ActorHandle, sealed};
 use super::message::{Message, SendError, SentTo};
 use super::post;
 use super::request::Request;
 use super::stage::Stage;
 use crate::cell::{CellRef, Strong};
-use crate::id::ActorId;
 
 /// A strong handle to an actor of any type that handles `M`.
 ///
@@ -90,15 +90,7 @@ impl<M: Message> Recipient<M> {
         self.route.handle()
     }
 
-    /// Has the actor not died yet?
-    pub fn is_alive(&self) -> bool {
-        self.cell().reason().is_none()
-    }
-
-    /// Who it goes to.
-    pub fn id(&self) -> ActorId {
-        self.cell().id
-    }
+    common!();
 }
 
 impl<M: Message> Clone for Recipient<M> {
@@ -106,6 +98,8 @@ impl<M: Message> Clone for Recipient<M> {
         Recipient { route: Arc::clone(&self.route) }
     }
 }
+
+same_actor!(Recipient<M: Message>);
 
 impl<M: Message> sealed::HasCell for Recipient<M> {
     fn cell_for(&self, _: sealed::Token) -> &CellRef {

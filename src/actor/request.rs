@@ -101,7 +101,15 @@ impl fmt::Display for RequestError {
     }
 }
 
-impl std::error::Error for RequestError {}
+impl std::error::Error for RequestError {
+    /// What lies below the actor's reason, which is part of the text.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RequestError::Exited(reason) => reason.source(),
+            _ => None,
+        }
+    }
+}
 
 impl<M: Message> Request<M> {
     fn new(asker: Asker<M, M::Reply>, target: CellRef, stage: Stage) -> Self {
@@ -143,6 +151,10 @@ impl<M: Message> Request<M> {
     }
 
     /// Blocks the calling thread until the reply is there.
+    ///
+    /// # Panics
+    ///
+    /// On a worker of a scheduler, when there is no reply yet: the actors that run there would wait, too.
     ///
     /// # Errors
     ///

@@ -23,7 +23,8 @@ pub use start::{Starts, start};
 /// A runtime: worker threads, a clock, and the actors that run there.
 ///
 /// Most programs need none: `start` uses a default runtime that starts by itself, has a worker for each processor and
-/// lives as long as the process. Make one to choose the number of threads, or to end all its actors together.
+/// lives as long as the process. (What its actors have not done when `main` returns is not done: wait for those that
+/// matter, by [`join`](crate::ActorRef::join) for instance.) Make one to choose the number of threads, or to end all its actors together.
 ///
 /// Dropping a runtime kills what still runs there and waits for it, up to 5 seconds for handlers that do not return.
 ///
@@ -77,7 +78,7 @@ pub struct RuntimeBuilder {
 }
 
 impl RuntimeBuilder {
-    /// How many worker threads; one for each processor unless this says otherwise.
+    /// How many worker threads, from 1 to 1,022; one for each processor unless this says otherwise.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
@@ -89,7 +90,7 @@ impl RuntimeBuilder {
         self
     }
 
-    /// The stack of each of its threads, in bytes.
+    /// The stack of each of its threads that run actors, in bytes.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -150,8 +151,11 @@ impl Runtime {
         self.shared.live()
     }
 
-    /// Stops all actors with [`ExitReason::Shutdown`](crate::ExitReason::Shutdown), waits for them up to `limit`, kills what is left, and ends the
-    /// threads. From the beginning of it, nothing can be started here any more. Calling it again does nothing.
+    /// Stops all actors with [`Shutdown`](crate::ExitReason::Shutdown), waits for them up to `limit`, kills what is left,
+    /// waits up to 5 seconds for handlers that do not return, and ends the
+    /// threads. What stands in their mailboxes is dropped. From the beginning of it, nothing can be started here any more.
+    ///
+    /// Calling it again, also while the first call goes on, returns at once.
     ///
     /// Called by an actor of this runtime, it cannot wait for itself: it kills everybody and returns, and the threads
     /// end by themselves.

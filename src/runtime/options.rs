@@ -37,7 +37,8 @@ pub enum Backend {
     /// The work-stealing scheduler: many actors on few threads, which no handler may block. The default in
     /// [`tasks`](crate::tasks).
     Scheduler,
-    /// A pool of threads that grows as far as its actors block, up to 512, and shrinks when they do not.
+    /// A pool of threads that grows as far as its actors block, up to 512, and shrinks when they do not. Beyond 512, actors
+    /// wait for a thread. If the system refuses the pool its first thread, the actor is killed.
     Blocking,
     /// A thread of the actor's own. The only one in [`threads`](crate::threads).
     Thread,
@@ -149,7 +150,7 @@ pub enum StartError {
     ShutDown,
     /// A thread could not be started.
     Thread(io::Error),
-    /// A runtime needs at least one worker, and takes at most so many.
+    /// A runtime cannot have this many workers: it needs at least one, and takes at most 1,022.
     Workers(usize),
     /// A bounded mailbox of this capacity cannot be made.
     Capacity(usize),

@@ -165,7 +165,7 @@ fn a_hundred_demonitors_against_a_hundred_deaths() {
         targets.iter().for_each(|target| {
             monitors.monitor(target);
         });
-        assert_eq!(monitors.count(), MONITORS);
+        assert_eq!(monitors.into_iter().count(), MONITORS);
         // What was unknown is handled, or about to be: wait for that, and then see whether anything else came.
         let unknown = results.values().filter(|outcome| matches!(outcome, Demonitor::Unknown)).count();
         let mut handled: Vec<MonitorRef> = (0..unknown).map(|_| events.down().monitor_ref).collect();
@@ -439,7 +439,7 @@ fn demonitor_during_the_drain() {
             }
         }
         assert_eq!(cancelled + flushed, MONITORS / 2);
-        let told: Vec<_> = monitors.by_ref().map(|down| down.monitor_ref).collect();
+        let told: Vec<_> = monitors.iter().map(|down| down.monitor_ref).collect();
         assert_eq!(told.len(), MONITORS / 2);
         assert!(told.iter().all(|monitor| refs[MONITORS / 2..].contains(monitor)));
     }
@@ -480,5 +480,5 @@ fn cancelling_in_any_order() {
     assert_eq!(monitors.monitors().len(), 3);
     assert_eq!(target.monitored_by().len(), 3);
     target.kill();
-    assert_eq!(monitors.count(), 3);
+    assert_eq!(monitors.into_iter().count(), 3);
 }

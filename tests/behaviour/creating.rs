@@ -170,7 +170,7 @@ fn monitors_that_race_with_the_end() {
                     let mut monitors = Monitors::new();
                     start.wait();
                     let refs: HashSet<_> = (0..4).map(|_| monitors.monitor(&target)).collect();
-                    let told: Vec<_> = monitors.by_ref().collect();
+                    let told: Vec<_> = monitors.iter().collect();
                     assert!(told.iter().all(|down| down.reason == ExitReason::Kill));
                     assert_eq!(told.len(), 4);
                     assert_eq!(told.iter().map(|down| down.monitor_ref).collect::<HashSet<_>>(), refs);

@@ -37,7 +37,7 @@ fn exactly_one_down_for_each_monitor() {
             _ => drop(target),
         }
     }
-    for down in monitors.by_ref() {
+    for down in monitors.iter() {
         *awaited.get_mut(&down.monitor_ref).expect("one of ours") += 1;
     }
     assert!(awaited.values().all(|&times| times == 1));
@@ -576,7 +576,7 @@ fn others_run_during_a_long_exit() {
     let between = reported.iter().filter(|&in_between| in_between).count();
     assert!(between > 0, "nobody ran between");
     assert_eq!(events.down().reason, ExitReason::Normal);
-    assert_eq!(crowd.by_ref().filter(|down| down.reason == ExitReason::Normal).count(), WATCHERS);
+    assert_eq!(crowd.iter().filter(|down| down.reason == ExitReason::Normal).count(), WATCHERS);
     assert!(crowd.is_empty());
 }
 

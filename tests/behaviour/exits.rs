@@ -480,7 +480,10 @@ fn runtime_ended_by_its_worker_with_many_queued() {
     }
     wedge.release_after(move || assert!(runtime.shutdown(Duration::from_secs(3_600)).is_err()));
     assert_eq!(
-        monitors.filter(|down| matches!(down.reason, ExitReason::Kill | ExitReason::Shutdown)).count(),
+        monitors
+            .into_iter()
+            .filter(|down| matches!(down.reason, ExitReason::Kill | ExitReason::Shutdown))
+            .count(),
         1_000
     );
 }
@@ -582,11 +585,7 @@ fn causes_that_race() {
         });
         let reason = actor.wait_exit().wait();
         assert!(["kill", "error: stopped", "panic: boom"].contains(&reason.to_string().as_str()));
-        assert!(monitors.by_ref().map(|down| down.reason).eq([
-            reason.clone(),
-            reason.clone(),
-            reason.clone()
-        ]));
+        assert!(monitors.iter().map(|down| down.reason).eq([reason.clone(), reason.clone(), reason.clone()]));
         assert_eq!(actor.exit_reason(), Some(reason));
     }
 }

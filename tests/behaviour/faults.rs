@@ -160,7 +160,7 @@ fn strange_panic_payloads() {
             } else {
                 actor.stop();
             }
-            let told: Vec<_> = monitors.map(|down| down.reason.to_string()).collect();
+            let told: Vec<_> = monitors.into_iter().map(|down| down.reason.to_string()).collect();
             assert_eq!(told, [if place == 2 { "normal" } else { expected }]);
         }
     }
@@ -625,7 +625,7 @@ fn a_thousand_panics() {
         monitors.monitor(&actor);
         actor.send(call(|_, _| -> () { resume_unwind(Box::new("again")) })).unwrap();
     }
-    assert_eq!(monitors.filter(|down| down.reason.to_string() == "panic: again").count(), 1_000);
+    assert_eq!(monitors.into_iter().filter(|down| down.reason.to_string() == "panic: again").count(), 1_000);
     settle(&runtime);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use deathwatch::{Demonitor, Monitors};
+use deathwatch::{Demonitor, ExitReason, Monitors, Options};
 
 use crate::support::*;
 
@@ -111,7 +111,7 @@ fn views_are_safe_under_concurrency() {
                             assert!(matches!(ctx.demonitor(a), Demonitor::Cancelled));
                         }
                         watcher.kill();
-                        assert_eq!(plain.count(), 1);
+                        assert_eq!(plain.into_iter().count(), 1);
                     }
                 })
             })
@@ -124,5 +124,49 @@ fn views_are_safe_under_concurrency() {
     // The last watcher may still be taking its monitors back.
     while !stable.monitored_by().is_empty() {
         settle(&runtime);
+    }
+}
+
+/// R57: whatever kind of handle is asked, strong or weak, typed or not, it is the same actor; each can stop it, too.
+#[test]
+fn every_kind_of_handle() {
+    let _dog = watchdog!();
+    let runtime = solo();
+    for way in 0..4 {
+        let (target, _) = Puppet::with(Options::new().runtime(&runtime).name("target"));
+        let (watcher, events) = Puppet::on(&runtime);
+        let watched = target.clone();
+        let monitor = watcher.call(move |_, ctx| ctx.monitor(&watched));
+        let back = watcher.downgrade();
+        let own = target.call(move |_, ctx| ctx.monitor(&back));
+        let (handle, weak, recipient) = (target.handle(), target.downgrade(), target.recipient::<Note, _>());
+        assert!(weak == weak.clone() && recipient == recipient.clone() && handle == handle.clone());
+        let views = [
+            (target.id(), target.name(), target.monitors(), target.monitored_by(), target.is_alive()),
+            (handle.id(), handle.name(), handle.monitors(), handle.monitored_by(), handle.is_alive()),
+            (weak.id(), weak.name(), weak.monitors(), weak.monitored_by(), weak.is_alive()),
+            (
+                recipient.id(),
+                recipient.name(),
+                recipient.monitors(),
+                recipient.monitored_by(),
+                recipient.is_alive(),
+            ),
+        ];
+        assert_eq!(views[0].2.iter().map(|(reference, _)| *reference).collect::<Vec<_>>(), [own]);
+        assert!(views.iter().all(|view| *view == views[0] && view.3.len() == 1));
+        match way {
+            0 => target.stop(),
+            1 => handle.kill(),
+            2 => weak.stop_with(ExitReason::error("weakly")),
+            _ => recipient.stop(),
+        }
+        let down = events.down();
+        assert_eq!(down.monitor_ref, monitor);
+        assert_eq!(
+            [target.exit_reason(), weak.exit_reason(), recipient.exit_reason()],
+            [(); 3].map(|()| Some(down.reason.clone()))
+        );
+        assert_eq!(weak.wait_exit().wait(), recipient.wait_exit().wait());
     }
 }

@@ -313,7 +313,7 @@ fn the_end_of_a_runtime_leaves_nothing() {
     }
     drop(here);
     drop(there);
-    assert_eq!(outside.filter(|down| down.reason == ExitReason::Kill).count(), 400);
+    assert_eq!(outside.into_iter().filter(|down| down.reason == ExitReason::Kill).count(), 400);
     drop((contexts, waits));
     turn.end();
 }
@@ -333,7 +333,7 @@ fn actors_that_never_ran() {
         monitors.monitor(actor);
     });
     wedge.release_after(move || drop(runtime));
-    assert_eq!(monitors.count(), 100);
+    assert_eq!(monitors.into_iter().count(), 100);
     for _ in 0..100 {
         assert!(deathwatch::tasks::Actor::start_with(Idle, options.clone()).is_err());
     }

@@ -9,12 +9,12 @@ use futures::{Stream, StreamExt};
 
 use crate::support::*;
 
-/// R56: plain code is told by a blocking call, by an iterator, by a stream, or looks without waiting.
+/// R56: plain code is told by a blocking call, by an iterator, by a future, by a stream, or looks without waiting.
 #[test]
-fn four_ways_to_be_told() {
+fn five_ways_to_be_told() {
     let _dog = watchdog!();
     let runtime = solo();
-    let targets: Vec<_> = (0..4).map(|_| Puppet::on(&runtime).0).collect();
+    let targets: Vec<_> = (0..5).map(|_| Puppet::on(&runtime).0).collect();
     let mut monitors = Monitors::new();
     let refs: Vec<_> = targets.iter().map(|target| monitors.monitor(target)).collect();
     assert!(monitors.try_recv().is_none());
@@ -24,21 +24,13 @@ fn four_ways_to_be_told() {
         let down = match n {
             0 => monitors.try_recv(),
             1 => monitors.recv(),
-            2 => monitors.next_blocking(),
+            2 => monitors.iter().next(),
+            3 => futures::executor::block_on(monitors.recv_async()),
             _ => futures::executor::block_on(StreamExt::next(&mut monitors)),
         };
         assert_eq!(down.unwrap().monitor_ref, refs[n]);
     }
     assert!(monitors.try_recv().is_none() && monitors.is_empty());
-}
-
-trait NextBlocking {
-    fn next_blocking(&mut self) -> Option<deathwatch::Down>;
-}
-impl NextBlocking for Monitors {
-    fn next_blocking(&mut self) -> Option<deathwatch::Down> {
-        Iterator::next(self)
-    }
 }
 
 /// R56: when nothing is monitored any more there is nothing to wait for: never monitored, all told, all taken back.
@@ -89,7 +81,7 @@ fn a_blocked_thread_is_woken() {
     targets.iter().for_each(|target| {
         monitors.monitor(target);
     });
-    let reader = std::thread::spawn(move || Iterator::map(monitors, |down| down.target).collect::<Vec<_>>());
+    let reader = std::thread::spawn(move || monitors.into_iter().map(|down| down.target).collect::<Vec<_>>());
     targets.iter().for_each(|target| target.kill());
     let mut told = reader.join().unwrap();
     told.sort();

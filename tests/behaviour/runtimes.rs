@@ -99,7 +99,7 @@ fn starts_race_with_the_end() {
         }
         let (monitors, started) = starter.join().unwrap();
         let expected = if round % 2 == 0 { ExitReason::Kill } else { ExitReason::Shutdown };
-        assert_eq!(monitors.filter(|down| down.reason == expected).count(), started);
+        assert_eq!(monitors.into_iter().filter(|down| down.reason == expected).count(), started);
     }
 }
 
@@ -195,7 +195,7 @@ fn ended_from_its_own_worker() {
                 }))
                 .unwrap();
             assert!(reported.recv().unwrap());
-            let reasons: Vec<_> = monitors.map(|down| down.reason).collect();
+            let reasons: Vec<_> = monitors.into_iter().map(|down| down.reason).collect();
             assert_eq!(reasons.len(), 2);
             assert!(reasons.contains(&ExitReason::Kill));
         }

@@ -240,7 +240,7 @@ fn monitors_start_no_threads() {
     assert_eq!(targets[0].monitored_by().len(), 2_000);
     assert_eq!(threads_of_this_process(), before);
     targets.iter().for_each(ActorRef::kill);
-    assert_eq!(monitors.count(), 10_000);
+    assert_eq!(monitors.into_iter().count(), 10_000);
 }
 
 /// R63: 1,000 thread actors die, and all their Downs arrive.

@@ -64,7 +64,7 @@ pub fn run() -> Outcome {
     alice.shows("error: a line is at most 1024 bytes")?;
     told.expect([])?;
 
-    scene("The process of carol is killed");
+    scene("Carol's process is killed");
     carol.process.kill()?;
     told.expect([
         ("session 3", "reader 3", "error: hung up without /quit"),

@@ -34,7 +34,8 @@ pub fn main() -> ExitCode {
 
 /// The files that were named, and those in the folders that were; or those of this repository.
 fn own_files(named: Vec<PathBuf>) -> Result<Vec<PathBuf>, Box<dyn Error>> {
-    let named = if named.is_empty() { vec![PathBuf::from("src")] } else { named };
+    let own = || vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let named = if named.is_empty() { own() } else { named };
     let mut files = Vec::new();
     for path in named {
         if path.is_dir() { files.extend(lines::files_under(&path)?) } else { files.push(path) }

@@ -39,7 +39,7 @@ fn ended_from_its_own_handler<D: Doll>() {
                 report.send(ended).unwrap();
             });
             assert!(reported.recv().unwrap(), "it was told that some were killed");
-            let reasons: Vec<_> = monitors.map(|down| down.reason).collect();
+            let reasons: Vec<_> = monitors.into_iter().map(|down| down.reason).collect();
             assert_eq!(reasons, [ExitReason::Kill, ExitReason::Kill]);
         }
     }
