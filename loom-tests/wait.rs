@@ -7,13 +7,13 @@ use deathwatch::internals::monitor::entry::{Tie, Wait};
 use deathwatch::internals::sync::Arc;
 use deathwatch::internals::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::fixture::{Party, Token, spawn};
+use crate::fixture::{Party, Token, is_down, monitor, spawn};
 use crate::harness::{Bound, model};
 
 /// Whoever waits is woken or finds the reason: it never hangs.
 #[test]
 fn wait_vs_exit() {
-    model("wait_vs_exit", Bound::Preemptions(2), 320, || {
+    model("wait_vs_exit", Bound::Preemptions(3), 1, || {
         let target = Party::new();
         let mut wait = Wait::new(target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -27,7 +27,7 @@ fn wait_vs_exit() {
 /// Two wait for one.
 #[test]
 fn two_waits_vs_exit() {
-    model("two_waits_vs_exit", Bound::Preemptions(2), 51_000, || {
+    model("two_waits_vs_exit", Bound::Preemptions(2), 9_000, || {
         let target = Party::new();
         let wait = |cell| {
             let mut wait = Wait::new(cell);
@@ -40,6 +40,22 @@ fn two_waits_vs_exit() {
         let exit = spawn(move || target.die(ExitReason::Kill));
         wait(cell);
         other.join().unwrap();
+        exit.join().unwrap();
+    });
+}
+
+/// A wait that began before the death is let go when the others have been told: their `Down`s are in the mailboxes.
+#[test]
+fn begun_wait_vs_exit() {
+    model("begun_wait_vs_exit", Bound::Unbounded, 1, || {
+        let (target, watcher) = (Party::new(), Party::new());
+        let mut wait = Wait::new(target.cell());
+        let key = monitor(&watcher.address(), &target.cell());
+        assert!(wait.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let exit = spawn(move || target.die(ExitReason::Kill));
+        let reason = loom::future::block_on(std::future::poll_fn(|cx| wait.poll(cx)));
+        assert_eq!(reason, ExitReason::Kill);
+        assert!(is_down(&watcher.end(), key, &ExitReason::Kill));
         exit.join().unwrap();
     });
 }

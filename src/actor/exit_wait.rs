@@ -15,6 +15,10 @@ use crate::reason::ExitReason;
 ///
 /// Any number may wait for one actor, before and after its death; all get the same reason. It keeps nothing running.
 ///
+/// A wait that began (was polled, or waited for) before the death is let go last: every [`Down`](crate::Down) is in its
+/// watcher's mailbox then, and the actor's own monitors are gone. One that begins later, in the handler of a `Down` for
+/// instance, is ready at once.
+///
 /// ```
 /// use deathwatch::prelude::*;
 /// # struct Idle; impl Actor for Idle {}

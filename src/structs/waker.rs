@@ -84,9 +84,9 @@ impl AtomicWaker {
         if left.is_err() {
             // SAFETY: ours still: who set WAKING left it to us (rule 2).
             let now = self.waker.with_mut(|place| unsafe { (*place).take() });
-            // ORDERING: AcqRel: Release hands the empty place on; Acquire pairs with the `take` of a second one who came to
-            // wake, so that whom we wake below sees both events.
-            self.state.swap(WAITING, Ordering::AcqRel);
+            // ORDERING: Release hands the empty place on. A read-modify-write, so that it stands in the release sequence of a
+            // second one who came to wake: the next registration sees both events.
+            self.state.swap(WAITING, Ordering::Release);
             guard::drop_quietly(WakeOnDrop(now));
         }
         guard::drop_quietly(old);

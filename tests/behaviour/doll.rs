@@ -332,8 +332,7 @@ impl<W: Doll, T: Doll> Pair<W, T> {
 
     /// The target dies, and is dead for all when this returns.
     pub fn stop(&self) {
-        self.target.stop();
-        self.target.wait_exit().wait();
+        crate::support::end(&self.target);
     }
 }
 

@@ -124,7 +124,7 @@ fn a_reply_that_panics_when_dropped() {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(request))); // there, not taken
     assert_eq!(bombs.count(), 3);
     let reply = actor.request(Mine(bombs.clone())).no_timeout().wait().unwrap();
-    std::mem::forget(reply);
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(reply)));
     assert!(actor.is_alive());
 }
 
@@ -471,6 +471,7 @@ fn everything_from_inside_a_waker() {
     let (watcher, events) = Puppet::on(&runtime);
     let ctx = watcher.call(|_, ctx| ctx.clone());
     let (report, reported) = mpsc::channel();
+    let mut kept: Vec<Box<dyn std::any::Any>> = Vec::new();
     for early in [true, false] {
         let (ctx, target_in, report) = (ctx.clone(), target.clone(), report.clone());
         let armed = ctx.monitor(&target);
@@ -490,11 +491,11 @@ fn everything_from_inside_a_waker() {
             let mut monitors = Monitors::new();
             monitors.monitor(&target);
             assert!(Pin::new(&mut monitors).poll_next(&mut cx).is_pending());
-            std::mem::forget(monitors);
+            kept.push(Box::new(monitors));
         } else {
             let mut wait = target.wait_exit();
             assert!(Pin::new(&mut wait).poll(&mut cx).is_pending());
-            std::mem::forget(wait);
+            kept.push(Box::new(wait));
         }
     }
     target.stop();
@@ -750,8 +751,9 @@ fn wakers_that_panic_otherwise() {
     // Each poll puts another in the place of the one before, whose drop panics; the clock lets go of the last.
     let mut limited = target.request(Note(2)).timeout(Duration::from_millis(20));
     for _ in 0..3 {
-        let bomb = std::mem::ManuallyDrop::new(self::bomb(false, true));
+        let bomb = self::bomb(false, true);
         assert!(Pin::new(&mut limited).poll(&mut TaskContext::from_waker(&bomb)).is_pending());
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(bomb))).is_err());
     }
     drop(limited);
     let other = target.request(Note(3)).timeout(Duration::from_millis(20));

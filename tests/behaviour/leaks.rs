@@ -285,6 +285,7 @@ fn the_end_of_a_runtime_leaves_nothing() {
     let mut outside = Monitors::new();
     let mut contexts = Vec::new();
     let mut waits = Vec::new();
+    let mut waiting = Vec::new();
     for n in 0..200 {
         let (one, _) = Puppet::on(&here);
         let (two, _) = Puppet::on(&there);
@@ -308,13 +309,13 @@ fn the_end_of_a_runtime_leaves_nothing() {
             let hold = one.hold();
             one.send(Cargo((one.clone(), two.clone()))).unwrap();
             two.send(Cargo(two.recipient::<Note, _>())).unwrap();
-            std::mem::forget(hold); // the handler never comes back
+            waiting.push(hold); // the handler does not come back
         }
     }
     drop(here);
     drop(there);
     assert_eq!(outside.into_iter().filter(|down| down.reason == ExitReason::Kill).count(), 400);
-    drop((contexts, waits));
+    drop((contexts, waits, waiting));
     turn.end();
 }
 

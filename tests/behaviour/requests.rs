@@ -35,6 +35,7 @@ fn asking_the_dead() {
 fn the_target_dies_with_the_request() {
     let _dog = watchdog!();
     let runtime = solo();
+    let mut kept = Vec::new();
     for way in 0..4 {
         let (target, _) = Puppet::on(&runtime);
         let (hold, held) = Hold::new();
@@ -63,7 +64,7 @@ fn the_target_dies_with_the_request() {
             }
             2 => {
                 target.kill();
-                std::mem::forget(hold); // it is never let go
+                kept.push(hold); // it is not let go
                 ("kill", false)
             }
             _ => {

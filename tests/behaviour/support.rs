@@ -12,7 +12,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use deathwatch::tasks::{Actor, Handler};
-use deathwatch::{ActorRef, Context, Down, ExitReason, Message, Options, Runtime};
+use deathwatch::{ActorRef, Context, Down, ExitReason, ExitWait, Message, Options, Runtime};
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
 
@@ -520,8 +520,16 @@ pub fn corpse(reason: ExitReason) -> ActorRef<Puppet> {
     actor
 }
 
+/// A wait that begins now: it is over when everybody else has been told, and all views are clean. (One that begins after the
+/// death is over at once.)
+pub fn begun(mut wait: ExitWait) -> ExitWait {
+    let _ = poll_once(&mut wait);
+    wait
+}
+
 /// Stops an actor and waits for its end.
 pub fn end<A>(actor: &ActorRef<A>) {
+    let end = begun(actor.wait_exit());
     actor.stop();
-    actor.wait_exit().wait();
+    end.wait();
 }

@@ -6,7 +6,7 @@ use deathwatch::{
 };
 
 use crate::doll::{Doll, Play, in_all_combinations, pair};
-use crate::support::{Event, Note, duo, solo};
+use crate::support::{Event, Note, begun, duo, solo};
 
 in_all_combinations! {
     case_1
@@ -38,12 +38,12 @@ fn case_1<A: Doll, B: Doll>() {
     let pair = pair::<A, B>();
     pair.monitor();
     let a = pair.watcher.handle();
+    let ends = [begun(pair.watcher.wait_exit()), begun(pair.target.wait_exit())];
     pair.target.tell(move |_, ctx| {
         a.stop_with(foo());
         ctx.stop();
     });
-    assert_eq!(pair.watcher.wait_exit().wait().to_string(), "error: foo");
-    assert_eq!(pair.target.wait_exit().wait(), ExitReason::Normal);
+    assert_eq!(ends.map(|end| end.wait().to_string()), ["error: foo", "normal"]);
     assert!(pair.target.monitored_by().is_empty() && pair.watcher.monitors().is_empty());
 }
 
@@ -64,7 +64,10 @@ fn case_1a<A: Doll, B: Doll>() {
     });
     assert_eq!(a.wait_exit().wait().to_string(), "error: foo");
     assert_eq!(b.wait_exit().wait(), ExitReason::Normal);
-    assert!(b.monitored_by().is_empty());
+    // Both began to end before anybody could wait for it.
+    while !b.monitored_by().is_empty() {
+        std::thread::yield_now();
+    }
 }
 
 /// R34: A monitors B; B tries to cancel that, ends, and A is told.
@@ -214,8 +217,9 @@ fn demonitor_flush<A: Doll, B: Doll>() {
     let [first, second, third, fourth] = [(); 4].map(|()| pair.monitor());
     assert_eq!(pair.ctx.demonitor(first), Demonitor::Cancelled);
     let wedge = pair.watcher.wedge(); // so that nothing is handled meanwhile
+    let end = begun(pair.target.wait_exit());
     pair.target.stop_with(ExitReason::error("bang"));
-    pair.target.wait_exit().wait();
+    end.wait();
     let Demonitor::Flushed(down) = pair.ctx.demonitor(third) else { panic!("it stands in the mailbox") };
     assert_eq!((down.monitor_ref, down.reason.to_string().as_str()), (third, "error: bang"));
     drop(wedge);
@@ -307,8 +311,9 @@ fn list_cleanup<A: Doll, B: Doll>() {
         (pair.watcher.monitors(), b.monitored_by()),
         (vec![(monitor, b.id())], vec![pair.watcher.id()])
     );
+    let end = begun(pair.watcher.wait_exit());
     pair.watcher.stop_with(ExitReason::error("frop"));
-    pair.watcher.wait_exit().wait();
+    end.wait();
     assert_eq!((pair.watcher.monitors(), b.monitored_by()), nothing);
     assert!(b.is_alive());
 }
@@ -345,8 +350,9 @@ fn mixer<A: Doll, B: Doll>() {
                 }
             } else {
                 for b in &others {
+                    let end = begun(b.wait_exit());
                     b.stop_with(ExitReason::error("flaff"));
-                    b.wait_exit().wait();
+                    end.wait();
                     if both {
                         assert_eq!(heard.down().target, b.id());
                     }

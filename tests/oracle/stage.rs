@@ -11,7 +11,7 @@ use deathwatch::{
 use crate::doll::{Doll, Play, TaskDoll, ThreadDoll};
 use crate::model::{Cancel, Cause, Fate, Model};
 use crate::script::{How, Step};
-use crate::support::{Event, Events, Wedge};
+use crate::support::{Event, Events, Wedge, begun};
 
 /// Dolls of either mode alike.
 trait Player {
@@ -172,7 +172,7 @@ impl Stage {
     }
 
     fn joins(&mut self, player: Box<dyn Player>, events: Events) {
-        self.exits.push(Some(player.handle().wait_exit()));
+        self.exits.push(Some(begun(player.handle().wait_exit())));
         self.parts.push(Part::Actor(player, events, None));
     }
 

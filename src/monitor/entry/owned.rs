@@ -13,6 +13,7 @@ use crate::structs::future::SlotFuture;
 use crate::structs::list::Push;
 use crate::structs::waker::AtomicWaker;
 use crate::sync::Arc;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// What an owned entry does when it fires.
 trait Act: Send + 'static {
@@ -111,20 +112,29 @@ unsafe fn discard<P: Act>(node: NonNull<Node>, _why: Unopened) {
 }
 
 /// Wakes a future, or a thread that drives one.
-struct WakeUp(Arc<AtomicWaker>);
+struct WakeUp(Arc<Seat>);
+
+/// Where somebody waits.
+struct Seat {
+    waker: AtomicWaker,
+    /// Everybody else has been told.
+    told: AtomicBool,
+}
 
 impl Act for WakeUp {
     const AT_LAST: bool = true;
 
     fn act(self, _watcher: Option<CellRef>) {
-        self.0.wake();
+        // ORDERING: Release pairs with the Acquire in `Wait::poll`: who is let go sees what was done before.
+        self.0.told.store(true, Ordering::Release);
+        self.0.waker.wake();
     }
 }
 
-/// Waits for the death of one actor.
+/// Waits for the death of one actor: begun before it, until everybody else has been told; begun later, not at all.
 pub struct Wait {
     target: CellRef,
-    attached: Option<(Owned<WakeUp>, Arc<AtomicWaker>)>,
+    attached: Option<(Owned<WakeUp>, Arc<Seat>)>,
 }
 
 impl Wait {
@@ -140,19 +150,19 @@ impl Wait {
 
     /// The reason, when the target is dead.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ExitReason> {
-        if let Some(reason) = self.target.reason() {
-            return Poll::Ready(reason.clone());
+        if self.attached.is_none() && self.target.reason().is_none() {
+            let seat = Arc::new(Seat { waker: AtomicWaker::new(), told: AtomicBool::new(false) });
+            let payload = WakeUp(Arc::clone(&seat));
+            // Not attached, the target is dead by now, and its reason there.
+            self.attached = Owned::attach(None, &self.target, payload).map(|entry| (entry, seat));
         }
-        if self.attached.is_none() {
-            let waker = Arc::new(AtomicWaker::new());
-            waker.register(cx.waker());
-            let payload = WakeUp(Arc::clone(&waker));
-            self.attached = Owned::attach(None, &self.target, payload).map(|entry| (entry, waker));
+        if let Some((_, seat)) = &self.attached {
+            seat.waker.register(cx.waker());
+            // ORDERING: Acquire: see `WakeUp::act`.
+            if !seat.told.load(Ordering::Acquire) {
+                return Poll::Pending;
+            }
         }
-        if let Some((_, waker)) = &self.attached {
-            waker.register(cx.waker());
-        }
-        // Fired between the look and the registration, or dead before attaching: the reason is there then.
         match self.target.reason() {
             Some(reason) => Poll::Ready(reason.clone()),
             None => Poll::Pending,

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use deathwatch::{Demonitor, ExitReason, Options};
 
 use crate::doll::{Doll, Play, in_all_combinations, pair};
-use crate::support::solo;
+use crate::support::{begun, end, solo};
 
 in_all_combinations! {
     before_the_death
@@ -78,7 +78,7 @@ fn against_the_death<W: Doll, T: Doll>() {
     for _ in 0..ROUNDS {
         let (target, _) = T::on(&stage);
         let monitors: Vec<_> = (0..8).map(|_| W::monitor(&ctx, &target)).collect();
-        let barrier = Barrier::new(2);
+        let (end, barrier) = (begun(target.wait_exit()), Barrier::new(2));
         let back = std::thread::scope(|scope| {
             scope.spawn(|| {
                 barrier.wait();
@@ -87,7 +87,7 @@ fn against_the_death<W: Doll, T: Doll>() {
             barrier.wait();
             monitors.iter().filter(|monitor| ctx.demonitor(**monitor) != Demonitor::Unknown).count()
         });
-        target.wait_exit().wait();
+        end.wait();
         told += monitors.len() - back;
         assert_eq!(watcher.downs(), told);
     }
@@ -141,8 +141,7 @@ fn in_the_stop_hook<W: Doll, T: Doll>() {
     });
     let watcher = watcher.start_with(Options::new().runtime(&stand)).unwrap();
     W::monitor(&watcher.context(), &target);
-    watcher.stop();
-    watcher.wait_exit().wait();
+    end(&watcher);
     assert_eq!(told.recv().unwrap(), [Demonitor::Cancelled]);
     assert_eq!(target.monitored_by(), []);
     assert_eq!(heard.until_gone(), ["stopped normal", "dropped"]);

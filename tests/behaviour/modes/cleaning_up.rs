@@ -3,7 +3,7 @@
 use deathwatch::{Demonitor, ExitReason, Monitors, Options, RequestError};
 
 use crate::doll::{Doll, Play, in_all_combinations, pair};
-use crate::support::{Tally, solo};
+use crate::support::{Tally, begun, solo};
 
 in_all_combinations! {
     both_views
@@ -40,12 +40,13 @@ fn the_watcher_dies_first<W: Doll, T: Doll>() {
             pair.monitor();
         });
         assert_eq!(pair.target.monitored_by().len(), 3);
+        let end = begun(pair.watcher.wait_exit());
         if kill {
             pair.watcher.kill()
         } else {
             pair.watcher.stop()
         }
-        pair.watcher.wait_exit().wait();
+        end.wait();
         assert_eq!(pair.target.monitored_by(), []);
         assert!(pair.target.is_alive());
     }
@@ -57,12 +58,12 @@ fn both_die_at_once<W: Doll, T: Doll>() {
         let pair = pair::<W, T>();
         pair.monitor();
         T::monitor(&pair.target.context(), &pair.watcher);
+        let ends = [begun(pair.watcher.wait_exit()), begun(pair.target.wait_exit())];
         std::thread::scope(|scope| {
             scope.spawn(|| pair.watcher.kill());
             pair.target.kill();
         });
-        assert_eq!(pair.watcher.wait_exit().wait(), ExitReason::Kill);
-        assert_eq!(pair.target.wait_exit().wait(), ExitReason::Kill);
+        assert_eq!(ends.map(|end| end.wait()), [ExitReason::Kill, ExitReason::Kill]);
         assert_eq!((pair.target.monitored_by(), pair.watcher.monitored_by()), (vec![], vec![]));
     }
 }
@@ -133,6 +134,7 @@ fn churn<W: Doll, T: Doll>() {
         let (short, _) = W::new();
         let short = short.start_with(Options::new().runtime(&stand)).unwrap();
         W::monitor(&short.context(), &target);
+        let end = begun(short.wait_exit());
         short.stop();
         let (prey, _) = T::on(&stage);
         W::monitor(&ctx, &prey);
@@ -142,7 +144,7 @@ fn churn<W: Doll, T: Doll>() {
             prey.stop()
         }
         assert_eq!(heard.down().target, prey.id());
-        short.wait_exit().wait();
+        end.wait();
         assert_eq!(target.monitored_by(), []);
     }
     assert_eq!(watcher.downs(), 100);

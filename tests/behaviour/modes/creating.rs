@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use deathwatch::{Demonitor, ExitReason, Monitors};
 
 use crate::doll::{Doll, Play, in_all_combinations, pair};
-use crate::support::solo;
+use crate::support::{end, solo};
 
 in_all_combinations! {
     a_child_beside_its_parent
@@ -139,8 +139,7 @@ fn in_every_hook<W: Doll, T: Doll>() {
         move |_, ctx| W::monitor(ctx, &first) // dead by now
     });
     assert_eq!(heard.down().monitor_ref, told);
-    watcher.stop();
-    watcher.wait_exit().wait();
+    end(&watcher);
     assert_eq!(second.monitored_by(), []);
     assert_eq!(heard.until_gone(), ["stopped normal", "dropped"]);
 }

@@ -39,8 +39,11 @@ fn ended_from_its_own_handler<D: Doll>() {
                 report.send(ended).unwrap();
             });
             assert!(reported.recv().unwrap(), "it was told that some were killed");
-            let reasons: Vec<_> = monitors.into_iter().map(|down| down.reason).collect();
-            assert_eq!(reasons, [ExitReason::Kill, ExitReason::Kill]);
+            for down in monitors {
+                // The other may have stopped in time, if it was asked to.
+                let in_time = in_order && down.target == other.id() && down.reason == ExitReason::Shutdown;
+                assert!(in_time || down.reason == ExitReason::Kill, "{down:?}");
+            }
         }
     }
 }
