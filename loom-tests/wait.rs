@@ -13,7 +13,7 @@ use crate::harness::{Bound, model};
 /// Whoever waits is woken or finds the reason: it never hangs.
 #[test]
 fn wait_vs_exit() {
-    model("wait_vs_exit", Bound::Preemptions(3), 1, || {
+    model("wait_vs_exit", Bound::Preemptions(3), 330, || {
         let target = Party::new();
         let mut wait = Wait::new(target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -47,7 +47,7 @@ fn two_waits_vs_exit() {
 /// A wait that began before the death is let go when the others have been told: their `Down`s are in the mailboxes.
 #[test]
 fn begun_wait_vs_exit() {
-    model("begun_wait_vs_exit", Bound::Unbounded, 1, || {
+    model("begun_wait_vs_exit", Bound::Unbounded, 1_100, || {
         let (target, watcher) = (Party::new(), Party::new());
         let mut wait = Wait::new(target.cell());
         let key = monitor(&watcher.address(), &target.cell());
