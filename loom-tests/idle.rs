@@ -217,6 +217,45 @@ fn slot_vs_watchdog() {
     });
 }
 
+/// Somebody is stuck at every look, with a backlog that only a watchdog can help.
+struct AllStuck;
+
+impl Outlook for AllStuck {
+    fn has_work(&mut self) -> bool {
+        false
+    }
+
+    fn watch(&mut self) -> Seen {
+        Seen::Stuck
+    }
+}
+
+/// Of four workers two are stuck; the watchdog leaves its post to help one of them, and is stuck itself until the other is
+/// helped too: the one who still sleeps has taken the post.
+#[test]
+fn watchdog_leaves_vs_sleep() {
+    model("watchdog_leaves_vs_sleep", Bound::Preemptions(3), 420, || {
+        let idle = Arc::new(Idle::new(4, Duration::from_millis(5)));
+        let helped = Arc::new(AtomicUsize::new(0));
+        let threads = (0..2)
+            .map(|me| {
+                let (idle, helped) = (idle.clone(), helped.clone());
+                let sleeper = move || {
+                    idle.register(me);
+                    assert_eq!(idle.sleep(me, false, &mut AllStuck), Woken::Watchdog);
+                    helped.fetch_add(1, Ordering::Relaxed);
+                    while helped.load(Ordering::Relaxed) < 2 {
+                        thread::yield_now();
+                    }
+                    let _ = idle.found();
+                };
+                thread::spawn(format!("worker {me}"), None, sleeper).unwrap()
+            })
+            .collect();
+        end(threads);
+    });
+}
+
 /// Closing while workers fall asleep: all end.
 #[test]
 fn close_vs_sleep() {
