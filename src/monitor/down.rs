@@ -11,8 +11,7 @@ use crate::reason::ExitReason;
 /// watcher before it died. It is sent when the target is gone completely: its stop hook has ended, its value is
 /// dropped, its mailbox is closed.
 ///
-/// No order is promised between what different observers of one death see: neither between the `Down`s of two watchers,
-/// nor between a `Down` and the end of a [wait](crate::ActorHandle::wait_exit).
+/// No order is promised between the `Down`s of one death to different watchers.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Down {

@@ -24,7 +24,8 @@ pub use start::{Starts, start};
 ///
 /// Most programs need none: `start` uses a default runtime that starts by itself, has a worker for each processor and
 /// lives as long as the process. (What its actors have not done when `main` returns is not done: wait for those that
-/// matter, by [`join`](crate::ActorRef::join) for instance.) Make one to choose the number of threads, or to end all its actors together.
+/// matter, by [`join`](crate::ActorRef::join) for instance.) Make one to choose the number of threads, or to end all its
+/// actors together.
 ///
 /// Dropping a runtime kills what still runs there and waits for it, up to 5 seconds for handlers that do not return.
 ///
@@ -152,8 +153,8 @@ impl Runtime {
     }
 
     /// Stops all actors with [`Shutdown`](crate::ExitReason::Shutdown), waits for them up to `limit`, kills what is left,
-    /// waits up to 5 seconds for handlers that do not return, and ends the
-    /// threads. What stands in their mailboxes is dropped. From the beginning of it, nothing can be started here any more.
+    /// waits up to 5 seconds for handlers that do not return, and ends the threads. What stands in the mailboxes is
+    /// dropped. From the beginning of it, nothing can be started here any more.
     ///
     /// Calling it again, also while the first call goes on, returns at once.
     ///
