@@ -220,8 +220,10 @@ fn a_retelling_that_panics_when_dropped() {
     assert_eq!(bombs.count(), 1);
     ctx.monitor_with(&watcher, retell()); // of itself
     assert_eq!(bombs.count(), 2);
+    let wedge = watcher.wedge(); // so that it is not handled meanwhile
     let flushed = ctx.monitor_with(&corpse(ExitReason::Normal), retell());
-    let _ = ctx.demonitor(flushed);
+    assert!(matches!(ctx.demonitor(flushed), Demonitor::Flushed(_)));
+    drop(wedge);
     watcher.call(|_, _| ());
     assert_eq!(bombs.count(), 3);
     ctx.monitor_with(&target, retell());

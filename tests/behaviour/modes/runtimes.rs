@@ -95,22 +95,30 @@ fn one_after_another<D: Doll>() {
     }
 }
 
-/// R50: a handler that does not return is reported as stuck, and lets everybody else go.
+/// R50: a handler that does not return in time is killed, and counts as stuck only if it does not give way then.
 fn greedy<D: Doll>() {
     let runtime = duo();
     let ((greedy, _), (other, _)) = (D::on(&runtime), D::on(&runtime));
     let wedge = greedy.wedge();
-    // The patience that an end has with those whom it killed is cut short by the handler, which gives way then.
-    std::thread::scope(|scope| {
+    // It gives way when the other has ended: after the time limit, or just before.
+    let ended = std::thread::scope(|scope| {
         scope.spawn(|| {
             other.wait_exit().wait();
             drop(wedge);
         });
-        let error = runtime.shutdown(Duration::ZERO).unwrap_err();
-        assert_eq!(error.stuck, 0, "it gave way");
-        assert!(error.killed >= 1, "{error}");
+        runtime.shutdown(Duration::ZERO)
     });
-    assert_eq!(greedy.exit_reason(), Some(ExitReason::Kill));
+    let expected = match ended {
+        Ok(()) => ExitReason::Shutdown,
+        Err(error) => {
+            assert_eq!(error.stuck, 0, "it gave way");
+            assert!(error.killed >= 1, "{error}");
+            ExitReason::Kill
+        }
+    };
+    let reason = greedy.exit_reason();
+    // Killed although it had stopped a moment before, it keeps the earlier reason.
+    assert!(reason == Some(expected) || reason == Some(ExitReason::Shutdown), "{reason:?}");
 }
 
 /// R11, R25: two runtimes whose actors watch each other: the end of one is told in the other, whose end troubles nobody.
