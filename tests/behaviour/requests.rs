@@ -402,9 +402,13 @@ fn many_ask_while_the_target_dies() {
 #[test]
 fn the_limit_holds_in_every_phase() {
     let _dog = watchdog!();
-    struct Sulks;
+    #[derive(Default)]
+    struct Sulks(Option<mpsc::Sender<()>>);
     impl deathwatch::tasks::Actor for Sulks {
         async fn stopped(&mut self, _: &ExitReason, _: &deathwatch::Context<Self>) {
+            if let Some(entered) = &self.0 {
+                entered.send(()).unwrap();
+            }
             std::future::pending().await
         }
     }
@@ -421,7 +425,7 @@ fn the_limit_holds_in_every_phase() {
     use deathwatch::tasks::Actor;
     let runtime = solo();
     let limit = Duration::from_millis(5);
-    let full = Sulks
+    let full = Sulks::default()
         .start_with(Options::new().runtime(&runtime).mailbox(Mailbox::bounded(1, OnFull::Wait)))
         .unwrap();
     let mut in_its_handler = full.request(Ask(false)).no_timeout();
@@ -430,10 +434,12 @@ fn the_limit_holds_in_every_phase() {
     let mut in_its_mailbox = full.request(Ask(false)).no_timeout();
     assert!(poll_once(&mut in_its_mailbox).is_pending());
     assert_eq!(block_on(full.request(Ask(false)).timeout(limit)), Err(RequestError::Timeout), "no room");
-    let silent = runtime.start(Sulks).unwrap();
+    let silent = runtime.start(Sulks::default()).unwrap();
     assert_eq!(block_on(silent.request(Ask(false)).timeout(limit)), Err(RequestError::Timeout), "no reply");
-    let sulking = runtime.start(Sulks).unwrap();
+    let (entered, inside) = mpsc::channel();
+    let sulking = runtime.start(Sulks(Some(entered))).unwrap();
     assert_eq!(block_on(sulking.request(Ask(true)).timeout(limit)), Err(RequestError::Timeout), "no end");
+    inside.recv().unwrap();
     sulking.kill();
     assert!(matches!(sulking.wait_exit().wait(), ExitReason::Panic(_)));
 }
