@@ -61,16 +61,16 @@ macro_rules! common {
 
 /// Two handles to one actor are equal, and hash alike.
 macro_rules! same_actor {
-    ($name:ident <$A:ident $(: $bound:path)?>) => {
-        impl<$A $(: $bound)?> PartialEq for $name<$A> {
+    ($name:ident $(<$A:ident $(: $bound:path)?>)?) => {
+        impl$(<$A $(: $bound)?>)? PartialEq for $name$(<$A>)? {
             fn eq(&self, other: &Self) -> bool {
                 self.id() == other.id()
             }
         }
 
-        impl<$A $(: $bound)?> Eq for $name<$A> {}
+        impl$(<$A $(: $bound)?>)? Eq for $name$(<$A>)? {}
 
-        impl<$A $(: $bound)?> std::hash::Hash for $name<$A> {
+        impl$(<$A $(: $bound)?>)? std::hash::Hash for $name$(<$A>)? {
             fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
                 self.id().hash(state);
             }

@@ -1,9 +1,8 @@
 //! A handle that does not know the actor's type.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
-use super::common::common;
+use super::common::{common, same_actor};
 use crate::cell::{CellRef, Erased, Strong};
 
 /// What can be monitored and waited for: every kind of handle, strong or weak.
@@ -75,19 +74,7 @@ impl sealed::HasCell for ActorHandle {
     }
 }
 
-impl PartialEq for ActorHandle {
-    fn eq(&self, other: &Self) -> bool {
-        self.id() == other.id()
-    }
-}
-
-impl Eq for ActorHandle {}
-
-impl Hash for ActorHandle {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.id().hash(state);
-    }
-}
+same_actor!(ActorHandle);
 
 impl fmt::Debug for ActorHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -221,7 +221,7 @@ impl<T: Task> Scheduler<T> {
     fn inject(&self, task: T) {
         self.injector.push(task);
         self.idle.announce();
-        // ORDERING: Relaxed after the `SeqCst` fence in `announce`; partner is the one in `worker_ended`. If
+        // ORDERING: Relaxed after the `SeqCst` fence in `announce`; partner is the one in `abandon`. If
         // ours is first, the last worker's drain sees the task; if theirs is first, we see `ended`.
         if self.ended.load(Ordering::Relaxed) {
             worker::drop_all(self);
@@ -245,7 +245,7 @@ impl<T: Task> Scheduler<T> {
 
     /// After [`stop`](Self::stop), when the workers do not end: drops what is queued, which they would have dropped.
     pub fn abandon(&self) {
-        // ORDERING: Relaxed before the fence; see `worker_ended`.
+        // ORDERING: Relaxed before the fence, which is the other half of the pair told in `inject`.
         self.ended.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         worker::drop_all(self);
@@ -291,10 +291,7 @@ impl<T: Task> Scheduler<T> {
     fn worker_ended(&self) {
         // ORDERING: AcqRel: the last one's drain comes after everything the others did.
         if self.working.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // ORDERING: Relaxed before the fence, which is the other half of the pair told in `inject`.
-            self.ended.store(true, Ordering::Relaxed);
-            fence(Ordering::SeqCst);
-            worker::drop_all(self);
+            self.abandon();
         }
         self.threads().running -= 1;
         self.all_ended.notify_all();
