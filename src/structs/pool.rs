@@ -17,7 +17,8 @@
 //!    `room` is 0 and the head is null, so that both paths lead to the allocator.
 //! 4. Nothing of the user's runs in here: no destructor, no callback.
 //!
-//! A model build bypasses the lists, and so does Miri, so that each block is a fresh one to the checker.
+//! A model build bypasses the lists, and so do Miri and builds for the sanitizers, so that each block is a fresh one to
+//! the checker.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -36,7 +37,7 @@ pub const ALIGN: usize = 16;
 /// does for `Box`.
 #[inline]
 pub fn alloc(layout: Layout) -> NonNull<u8> {
-    #[cfg(not(any(dw_loom, miri)))]
+    #[cfg(not(any(dw_loom, dw_sanitize, miri)))]
     if let Some(block) = lists::take(layout) {
         return block;
     }
@@ -51,7 +52,7 @@ pub fn alloc(layout: Layout) -> NonNull<u8> {
 /// - it has not been freed yet, and nobody touches its bytes from now on.
 #[inline]
 pub unsafe fn free(block: NonNull<u8>, layout: Layout) {
-    #[cfg(not(any(dw_loom, miri)))]
+    #[cfg(not(any(dw_loom, dw_sanitize, miri)))]
     // SAFETY: the caller's promise, handed on unchanged.
     if unsafe { lists::keep(block, layout) } {
         return;
@@ -139,7 +140,7 @@ const fn class_of(layout: Layout) -> Option<usize> {
     Some(CLASS_BY_UNITS[units(layout.size())] as usize)
 }
 
-#[cfg(not(any(dw_loom, miri)))]
+#[cfg(not(any(dw_loom, dw_sanitize, miri)))]
 mod lists {
     use core::alloc::Layout;
     use core::cell::Cell;
@@ -260,5 +261,5 @@ mod lists {
     }
 }
 
-#[cfg(all(test, not(any(dw_loom, miri))))]
+#[cfg(all(test, not(any(dw_loom, dw_sanitize, miri))))]
 mod tests;
