@@ -161,7 +161,7 @@ fn push_vs_close() {
 /// One that walks meets what is there, while that is swept out and new ones come in.
 #[test]
 fn walk_vs_sweep_vs_push() {
-    model("walk_vs_sweep_vs_push", Bound::Preemptions(3), 18, || {
+    model("walk_vs_sweep_vs_push", Bound::Preemptions(3), 160, || {
         let (list, [last, middle, first]) = list_of();
         let (others, walkers) = (list.clone(), list.clone());
         let sweeper = spawn(move || middle.cancel(&others));
