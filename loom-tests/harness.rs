@@ -32,8 +32,9 @@ pub enum Bound {
     Unbounded,
     /// Those with at most so many preemptions; in a full run, with three.
     Preemptions(usize),
-    /// Those with at most so many preemptions, also in a full run: more would take too long.
-    NoMoreThan(usize),
+    /// Those with at most so many preemptions; in a full run, with at most as many as the second says: with three it would
+    /// take too long.
+    NoMoreThan(usize, usize),
 }
 
 /// Whether a switch of the environment is on.
@@ -47,7 +48,7 @@ fn rounds(bound: Bound) -> Vec<(Way, Bound)> {
     let asked =
         Way { reuse: switch("DW_LOOM_REUSE"), pins: switch("DW_LOOM_PINOP"), loads: switch("DW_LOOM_LOADS") };
     let special = |way| {
-        let most = if let Bound::NoMoreThan(n) = bound { n.min(2) } else { 2 };
+        let most = if let Bound::NoMoreThan(n, _) = bound { n.min(2) } else { 2 };
         (way, Bound::Preemptions(most))
     };
     if asked != none {
@@ -55,6 +56,7 @@ fn rounds(bound: Bound) -> Vec<(Way, Bound)> {
     } else if switch("DW_LOOM_FULL") {
         let full = match bound {
             Bound::Preemptions(n) => Bound::Preemptions(n.max(3)),
+            Bound::NoMoreThan(_, n) => Bound::Preemptions(n),
             as_it_is => as_it_is,
         };
         let hostile = Way { reuse: true, pins: true, loads: false };
@@ -68,7 +70,7 @@ impl Bound {
     fn preemptions(self) -> Option<usize> {
         match self {
             Bound::Unbounded => None,
-            Bound::Preemptions(n) | Bound::NoMoreThan(n) => Some(n),
+            Bound::Preemptions(n) | Bound::NoMoreThan(n, _) => Some(n),
         }
     }
 }
@@ -77,7 +79,7 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Bound::Unbounded => f.write_str("none"),
-            Bound::Preemptions(n) | Bound::NoMoreThan(n) => write!(f, "{n}"),
+            Bound::Preemptions(n) | Bound::NoMoreThan(n, _) => write!(f, "{n}"),
         }
     }
 }

@@ -233,7 +233,7 @@ fn growth_vs_remove() {
 /// The same with one more that comes in where the sentinel goes.
 #[test]
 fn growth_vs_insert_vs_remove() {
-    model("map_growth_vs_insert_vs_remove", Bound::Preemptions(1), 84_000, || {
+    model("map_growth_vs_insert_vs_remove", Bound::NoMoreThan(1, 2), 84_000, || {
         let slot = slot_of(&[ODD]);
         let (inserter, remover) = (slot.clone(), slot.clone());
         let inserter = spawn(move || assert!(Item::new(EVEN).insert(&inserter)));
