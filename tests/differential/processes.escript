@@ -205,13 +205,17 @@ probe(Actor, All) ->
         _ -> All
     end.
 
-%% Until the dead have told everybody. (The driver may be told before others are.)
+%% Until the dead have told everybody (the driver may be told before others are), and both sides of each monitor agree: what a
+%% process does to another takes effect when that comes to it, which may be after the driver was answered.
 quiet(All) ->
-    Owed = [Pid || Actor <- living(All), {monitors, Targets} <- [process_info(pid(Actor, All), monitors)],
-                   {process, Pid} <- Targets, not is_process_alive(Pid)],
-    case Owed of
-        [] -> ok;
-        _ -> erlang:yield(), quiet(All)
+    Pids = [pid(Actor, All) || Actor <- living(All)],
+    Watched = [{Pid, Target} || Pid <- Pids, {monitors, Targets} <- [process_info(Pid, monitors)],
+                                {process, Target} <- Targets],
+    By = [{Watcher, Pid} || Pid <- Pids, {monitored_by, Watchers} <- [process_info(Pid, monitored_by)],
+                            Watcher <- Watchers, Watcher =/= self()],
+    case lists:sort(Watched) =:= lists:sort(By) of
+        true -> ok;
+        false -> erlang:yield(), quiet(All)
     end.
 
 clean_up(All) ->
