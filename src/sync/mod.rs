@@ -47,6 +47,9 @@ pub use imp::{
     thread,
 };
 
+#[cfg(all(test, not(dw_loom)))]
+pub use imp::skip_monitor_keys;
+
 pub mod census;
 
 /// Puts a value into a block of its own.
