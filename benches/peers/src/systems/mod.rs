@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod ours;
+mod with_kameo;
 mod with_ractor;
 
 use crate::tools::Measured;
@@ -10,6 +11,7 @@ pub fn run(system: &str, row: &str, n: u64, workers: usize) -> Measured {
     match system {
         "deathwatch" => ours::run(row, n, workers),
         "tokio" => by_hand::run(row, n, workers),
+        "kameo" => with_kameo::run(by_hand::runtime(workers), row, n),
         "ractor" => with_ractor::run(by_hand::runtime(workers), row, n),
         _ => Err("no such system"),
     }
