@@ -1,6 +1,11 @@
 //! deathwatch side by side with hand-written tokio, published actor crates and Erlang. See `README.md` beside `Cargo.toml`.
 
+mod charts;
 mod counting;
+mod driver;
+mod options;
+mod report;
+mod results;
 mod rows;
 mod systems;
 mod tools;
@@ -8,10 +13,12 @@ mod tools;
 use std::io::Write;
 use std::process::exit;
 
-/// `peers row SYSTEM ROW N WORKERS`: measures once, in this process, and prints one line.
+use options::{Options, USAGE};
+
+/// Measures once, in this process, and prints one line.
 fn row(arguments: &[String]) -> Result<(), String> {
     let [system, id, n, workers] = arguments else {
-        return Err("usage: peers row SYSTEM ROW N WORKERS".into());
+        return Err(USAGE.into());
     };
     let row = rows::find(id).ok_or("no such row")?;
     let n: u64 = n.parse().map_err(|_| "N is not a number")?;
@@ -36,11 +43,26 @@ fn row(arguments: &[String]) -> Result<(), String> {
     exit(0)
 }
 
+fn run(arguments: &[String]) -> Result<(), String> {
+    let options = Options::parse(arguments)?;
+    driver::run(&options)?;
+    report::write(&options.results, &options.report)?;
+    println!("tables and charts: {}", options.report.display());
+    Ok(())
+}
+
+fn report(arguments: &[String]) -> Result<(), String> {
+    let options = Options::parse(arguments)?;
+    report::write(&options.results, &options.report)
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((command, rest)) if command == "row" => row(rest),
-        _ => Err("usage: peers row SYSTEM ROW N WORKERS".into()),
+        Some((command, rest)) if command == "run" => run(rest),
+        Some((command, rest)) if command == "report" => report(rest),
+        _ => Err(USAGE.into()),
     };
     if let Err(error) = done {
         eprintln!("{error}");

@@ -43,7 +43,14 @@ use Unit::{Bytes, Nanos, Rate, Threads};
 
 pub const ROWS: &[Row] = &[
     row("M1", Rate, 200_000, 5_000, 200_000, "start, monitor, exit, Down handled; at most 1,000 alive"),
-    row("M2a", Rate, 200_000, 5_000, 200_000, "one target, all monitors of one watcher: from exit to all Downs handled"),
+    row(
+        "M2a",
+        Rate,
+        200_000,
+        5_000,
+        200_000,
+        "one target, all monitors of one watcher: from exit to all Downs handled",
+    ),
     row("M2b", Rate, 200_000, 5_000, 200_000, "the same, 1,000 watchers with 200 monitors each"),
     row("M2c", Rate, 200_000, 5_000, 100_000, "the same, as many watchers as monitors"),
     row("M3", Rate, 2_000_000, 50_000, 1_000_000, "monitor and demonitor, pairs on one long-lived target"),
@@ -62,7 +69,14 @@ pub const ROWS: &[Row] = &[
     row("W4i", Rate, 1_000_000, 20_000, 500_000, "requests from an actor"),
     row("W5", Rate, 5_000_000, 100_000, 1_000_000, "ring of 100 actors, hops"),
     row("W6", Rate, 10_000, 200, 2_000, "Big: 120 actors, n pings of each to random others, messages"),
-    row("W7", Rate, 1_000_000, 20_000, 200_000, "an actor starts n, a message each, they stop; 1,000 in a turn"),
+    row(
+        "W7",
+        Rate,
+        1_000_000,
+        20_000,
+        200_000,
+        "an actor starts n, a message each, they stop; 1,000 in a turn",
+    ),
     row("W7t", Rate, 1_000_000, 20_000, 100_000, "the same, all in one turn"),
     row("W7m", Bytes, 100_000, 5_000, 100_000, "of each idle actor"),
     row("W8", Rate, 50_000, 1_000, 10_000, "fork-join: n messages to each of 60 actors"),
@@ -72,7 +86,8 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// The systems, ours first, then its rival.
-pub const SYSTEMS: &[&str] = &["deathwatch", "tokio", "ractor", "kameo", "actix", "xtra", "spawned", "erlang"];
+pub const SYSTEMS: &[&str] =
+    &["deathwatch", "tokio", "ractor", "kameo", "actix", "xtra", "spawned", "erlang"];
 
 /// How many messages or actors make a turn of W7.
 pub const W7_TURN: u64 = 1_000;
@@ -90,3 +105,13 @@ pub const W6_ACTORS: usize = 120;
 pub const W8_ACTORS: u64 = 60;
 /// Pairs that play ping-pong while the latencies under load are taken.
 pub const LOAD_PAIRS: usize = 4;
+
+/// Is this one of the cells that have to have a figure?
+pub fn must_run(system: &str, row: &str) -> bool {
+    match system {
+        "deathwatch" => true,
+        // A task has no thread.
+        "tokio" => !matches!(row, "M5" | "Lt"),
+        _ => false,
+    }
+}

@@ -49,9 +49,7 @@ impl Outcome {
 
     /// Nanoseconds for each of so many.
     pub fn nanos(items: u64, took: Duration) -> Self {
-        Outcome::figure(nanos_each(items, took))
-            .and("items", items as f64)
-            .and("seconds", took.as_secs_f64())
+        Outcome::figure(nanos_each(items, took)).and("items", items as f64).and("seconds", took.as_secs_f64())
     }
 
     pub fn figure(value: f64) -> Self {
@@ -126,10 +124,7 @@ pub struct Deaths {
 
 impl Deaths {
     pub fn new(watchers: usize) -> Arc<Self> {
-        Arc::new(Deaths {
-            died: AtomicU64::new(0),
-            took: (0..watchers).map(|_| AtomicU64::new(0)).collect(),
-        })
+        Arc::new(Deaths { died: AtomicU64::new(0), took: (0..watchers).map(|_| AtomicU64::new(0)).collect() })
     }
 
     /// The last act of the target.

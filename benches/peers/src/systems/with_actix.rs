@@ -274,7 +274,8 @@ pub fn run(row: &str, n: u64) -> Measured {
         "W6" => {
             let latch = Latch::new(W6_ACTORS as u64);
             let all = Arc::new(OnceLock::new());
-            let big = |me| Big { me, all: Arc::clone(&all), dice: Dice::new(me), left: n, latch: latch.clone() };
+            let big =
+                |me| Big { me, all: Arc::clone(&all), dice: Dice::new(me), left: n, latch: latch.clone() };
             let actors: Vec<_> = (0..W6_ACTORS).map(|me| start(on, big(me))).collect();
             let actors = all.get_or_init(|| actors);
             Outcome::rate(

@@ -229,7 +229,9 @@ pub fn run(stage: &'static Stage, row: &str, n: u64) -> Measured {
                 for _ in 0..count / M4_WINDOW {
                     let gone = Latch::new(M4_WINDOW);
                     for _ in 0..M4_WINDOW {
-                        stage.start(Brief { target: target.handle(), _end: HitOnDrop(gone.clone()) }).detach();
+                        stage
+                            .start(Brief { target: target.handle(), _end: HitOnDrop(gone.clone()) })
+                            .detach();
                     }
                     gone.wait();
                 }

@@ -108,7 +108,12 @@ impl Actor for Starter {
         }
         Ok(starter)
     }
-    async fn on_link_died(&mut self, myself: WeakActorRef<Self>, _: ActorId, reason: ActorStopReason) -> Flow {
+    async fn on_link_died(
+        &mut self,
+        myself: WeakActorRef<Self>,
+        _: ActorId,
+        reason: ActorStopReason,
+    ) -> Flow {
         black_box(reason);
         self.to_die -= 1;
         if let Some(myself) = myself.upgrade() {

@@ -145,7 +145,7 @@ impl Actor for Brief {
     }
 }
 
-mpl Handler<Told> for Brief {
+impl Handler<Told> for Brief {
     type Return = ();
     async fn handle(&mut self, _: Told, _: &mut Context<Self>) {
         unreachable!("the target lives");

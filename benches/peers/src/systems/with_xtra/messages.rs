@@ -167,7 +167,7 @@ pub fn run(runtime: &'static Runtime, row: &str, n: u64) -> Measured {
                 time(|| {
                     runtime.block_on(async {
                         for number in 0..n {
-                            tell(sink, Add(number)).await;
+                            tell(&sink, Add(number)).await;
                         }
                     });
                     latch.wait();
@@ -219,7 +219,7 @@ pub fn run(runtime: &'static Runtime, row: &str, n: u64) -> Measured {
                 n,
                 time(|| {
                     runtime.block_on(async {
-                        tell(source, Ask(n, latch.clone())).await;
+                        tell(&source, Ask(n, latch.clone())).await;
                     });
                     latch.wait();
                 }),
@@ -228,7 +228,8 @@ pub fn run(runtime: &'static Runtime, row: &str, n: u64) -> Measured {
         "W6" => {
             let latch = Latch::new(W6_ACTORS as u64);
             let all = Arc::new(OnceLock::new());
-            let big = |me| Big { me, all: Arc::clone(&all), dice: Dice::new(me), left: n, latch: latch.clone() };
+            let big =
+                |me| Big { me, all: Arc::clone(&all), dice: Dice::new(me), left: n, latch: latch.clone() };
             let actors: Vec<_> = (0..W6_ACTORS).map(|me| start(big(me))).collect();
             let actors = all.get_or_init(|| actors);
             Outcome::rate(
