@@ -185,7 +185,7 @@ fn latencies(results: &Results, folder: &Path) -> Result<bool, Box<dyn Error>> {
     let (plots, _) = root.split_vertically(440);
     for (panel, state) in plots.split_evenly((1, 2)).iter().zip(STATES) {
         let mut plot: ChartContext<SVGBackend, Plane> = ChartBuilder::on(panel)
-            .caption(format!("From a death to its Down handled, {state}"), ("sans-serif", 18))
+            .caption(format!("From a death to its Down handled, by watchers; {state}"), ("sans-serif", 18))
             .margin(10)
             .margin_bottom(30)
             .y_label_area_size(70)
@@ -212,7 +212,7 @@ fn latencies(results: &Results, folder: &Path) -> Result<bool, Box<dyn Error>> {
         }
         for (place, crowd) in CROWDS.iter().enumerate() {
             let (x, y) = plot.backend_coord(&(place as f64, low));
-            label((x, y + 6), format!("{crowd} watchers"), 13, &root, true)?;
+            label((x, y + 6), (*crowd).to_owned(), 13, &root, true)?;
         }
     }
     let mut entries: Vec<_> = WAITING

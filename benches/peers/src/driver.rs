@@ -179,6 +179,11 @@ impl Driver<'_> {
     }
 }
 
+/// So much of it, and enough to have something of each kind.
+fn part(options: &Options, n: u64) -> u64 {
+    (n / options.part).max(1_000.min(n))
+}
+
 /// This program itself, which also measures single rows.
 fn own_path() -> PathBuf {
     std::env::current_exe().expect("a path")
@@ -209,7 +214,15 @@ pub fn run(options: &Options) -> Result<(), String> {
         std::fs::create_dir_all(folder).map_err(out)?;
     }
     let mut results = File::create(&options.results).map_err(out)?;
-    writeln!(results, "{} mode={} workers={}", machine(), options.mode(), options.workers).map_err(out)?;
+    writeln!(
+        results,
+        "{} mode={} workers={} part={}",
+        machine(),
+        options.mode(),
+        options.workers,
+        options.part
+    )
+    .map_err(out)?;
     let mut driver = Driver {
         options,
         results,
@@ -221,8 +234,10 @@ pub fn run(options: &Options) -> Result<(), String> {
     let systems: Vec<&String> =
         options.systems.iter().filter(|system| *system != "erlang" || driver.erlang.is_some()).collect();
     let chosen: Vec<&'static Row> = ROWS.iter().filter(|row| options.has_row(row.id)).collect();
-    let most: HashMap<&str, u64> =
-        chosen.iter().map(|row| (row.id, if options.quick { row.quick } else { row.n })).collect();
+    let most: HashMap<&str, u64> = chosen
+        .iter()
+        .map(|row| (row.id, if options.quick { row.quick } else { part(options, row.n) }))
+        .collect();
     let mut cells: Vec<(&'static Row, String)> = Vec::new();
     for row in &chosen {
         cells.extend(systems.iter().map(|system| (*row, (*system).clone())));
@@ -274,7 +289,8 @@ fn growth(driver: &mut Driver, cells: &[(&'static Row, String)]) {
     for round in 1..=driver.options.rounds.min(GROWTH_ROUNDS) {
         for (row, system) in cells {
             if row.grow > 0 && rows::must_run(system, row.id) {
-                for n in [row.grow, 10 * row.grow] {
+                let n = part(driver.options, row.grow);
+                for n in [n, 10 * n] {
                     let _ = driver.measure(system, row, n, Pass::Growth, round);
                 }
             }

@@ -8,6 +8,8 @@ pub struct Options {
     pub quick: bool,
     pub rounds: usize,
     pub workers: usize,
+    /// How small a part of the work is done: 1 is all of it.
+    pub part: u64,
     pub systems: Vec<String>,
     /// Which rows; none: all.
     rows: Vec<String>,
@@ -24,6 +26,7 @@ peers row SYSTEM ROW N WORKERS   measures once, and prints a line
 
   --rounds N       how often each row of each system is measured (5)
   --workers N      how many workers (2)
+  --part N         only 1/N of the work, to see whether all is well
   --rows A,B       only these rows
   --systems A,B    only these systems; the first two are compared
   --results FILE   where the measurements are (docs/bench/results.txt)
@@ -41,6 +44,7 @@ impl Options {
             quick,
             rounds: 5,
             workers: 2,
+            part: 1,
             systems: systems.iter().map(|&system| system.to_owned()).collect(),
             rows: Vec::new(),
             results: folder.join("results.txt"),
@@ -58,6 +62,7 @@ impl Options {
             match argument.as_str() {
                 "--rounds" => options.rounds = number()?,
                 "--workers" => options.workers = number()?,
+                "--part" => options.part = number()? as u64,
                 "--rows" => options.rows = list(),
                 "--systems" => options.systems = list(),
                 "--results" => options.results = value.into(),

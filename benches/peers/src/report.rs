@@ -23,9 +23,10 @@ pub fn show(unit: Unit, value: f64) -> String {
         }
     };
     match unit {
-        Unit::Rate if value >= 100_000.0 => format!("{:.*} M/s", digits(value / 1e6), value / 1e6),
+        Unit::Rate if value >= 1e6 => format!("{:.*} M/s", digits(value / 1e6), value / 1e6),
         Unit::Rate => format!("{:.*} k/s", digits(value / 1e3), value / 1e3),
-        Unit::Nanos if value >= 10_000.0 => format!("{:.*} µs", digits(value / 1e3), value / 1e3),
+        Unit::Nanos if value >= 1e6 => format!("{:.*} ms", digits(value / 1e6), value / 1e6),
+        Unit::Nanos if value >= 1e3 => format!("{:.*} µs", digits(value / 1e3), value / 1e3),
         Unit::Nanos => format!("{:.*} ns", digits(value), value),
         Unit::Bytes => format!("{:.*} B", digits(value), value),
         Unit::Threads => format!("{value:.0}"),
@@ -158,7 +159,8 @@ fn details(text: &mut String, results: &Results) {
 fn grown(text: &mut String, results: &Results) {
     head(text, &["row", "from n to 10 n", OURS, RIVAL]);
     for row in ROWS.iter().filter(|row| row.grow > 0) {
-        let of = |system: &str| results.growth(system, row.id, row.grow);
+        let n = (row.grow / results.part()).max(1_000.min(row.grow));
+        let of = |system: &str| results.growth(system, row.id, n);
         if of(OURS).is_none() && of(RIVAL).is_none() {
             continue;
         }
@@ -167,7 +169,7 @@ fn grown(text: &mut String, results: &Results) {
             _ => "–".into(),
         };
         let what = if row.unit == Unit::Bytes { ", bytes" } else { "" };
-        line(text, &[format!("{}{what}", row.id), row.grow.to_string(), shown(OURS), shown(RIVAL)]);
+        line(text, &[format!("{}{what}", row.id), n.to_string(), shown(OURS), shown(RIVAL)]);
     }
 }
 

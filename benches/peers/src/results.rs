@@ -73,6 +73,11 @@ impl Results {
         self.lines(pass, system, row).find_map(|line| line.get("n")?.parse().ok())
     }
 
+    /// What part of the work was done.
+    pub fn part(&self) -> u64 {
+        self.machine.get("part").and_then(|part| part.parse().ok()).unwrap_or(1)
+    }
+
     /// The median of how many times longer ten times as much takes, or how many times more bytes it leaves.
     pub fn growth(&self, system: &str, row: &str, n: u64) -> Option<f64> {
         let of = |n: u64| {
