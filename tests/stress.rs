@@ -43,7 +43,8 @@ fn main() {}
 fn main() -> std::process::ExitCode {
     use std::process::ExitCode;
 
-    let subjects: [(&str, fn() -> harness::Report); 9] = [
+    type Subject = (&'static str, fn() -> harness::Report);
+    let subjects: [Subject; 9] = [
         ("exit_demonitor_and_handling", races::exit_demonitor_and_handling),
         ("storm_of_targets", races::storm_of_targets),
         ("storm_of_watchers", races::storm_of_watchers),
