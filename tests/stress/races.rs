@@ -89,7 +89,7 @@ impl Field {
             hold: AtomicUsize::new(0),
             killed: AtomicBool::new(false),
             unknown: AtomicUsize::new(0),
-            planted: crate::planted::Race::default(),
+            planted: crate::planted::Race::new(),
         }
     }
 
