@@ -2,6 +2,7 @@
 
 use deathwatch::ExitReason;
 use deathwatch::internals::monitor::entry::{monitored_by, monitors};
+use deathwatch::internals::reclaim::pin;
 
 use crate::fixture::{Party, is_down, monitor, spawn, took_back};
 use crate::harness::{Bound, model};
@@ -76,5 +77,24 @@ fn exit_vs_handling_vs_looking() {
         is_down(&heard, key, &ExitReason::Kill);
         exit.join().unwrap();
         look.join().unwrap();
+    });
+}
+
+/// Who looks at a monitor holds it, and by that its target, whose memory goes after the look, also while a guard keeps the
+/// monitor's own.
+#[test]
+fn looking_vs_last_reference() {
+    model("looking_vs_last_reference", Bound::Preemptions(3), 1, || {
+        let (watcher, target) = (Party::new(), Party::new());
+        let key = monitor(&watcher.address(), &target.cell());
+        let (cell, lookers) = (watcher.cell(), watcher.cell());
+        let guard = pin(); // no block is freed meanwhile, which would order what came before
+        let looker = spawn(move || assert!(monitors(&lookers).len() <= 1));
+        let taker = spawn(move || assert!(took_back(&cell, key)));
+        taker.join().unwrap();
+        assert!(target.end().is_empty());
+        looker.join().unwrap();
+        drop(guard);
+        assert!(watcher.end().is_empty());
     });
 }

@@ -149,7 +149,7 @@ fn refused_vs_close() {
 /// while the consumer lay there before.
 #[test]
 fn told_to_wake_vs_park() {
-    model("told_to_wake_vs_park", Bound::Unbounded, 1, || {
+    model("told_to_wake_vs_park", Bound::Unbounded, 85, || {
         let mut consumer = Party::new();
         let (to, cell) = (consumer.address(), consumer.cell());
         let parked = Arc::new(AtomicUsize::new(0));

@@ -16,7 +16,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use deathwatch::internals::cell::{Birth, CellRef};
 use deathwatch::internals::monitor::entry::{Wait, monitored_by, monitors};
-use deathwatch::internals::sync::model;
+use deathwatch::internals::sync::{model, thread};
 use deathwatch::internals::{mailbox::parcel::Parcel, reclaim};
 use deathwatch::{Demonitor, ExitReason, MonitorRef};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
@@ -137,7 +137,10 @@ fn all_at_once() {
                 assert!(monitors(&watcher).len() <= 3);
             }
         });
-        handles.handle_all();
+        for _ in 0..8 {
+            handles.handle_all();
+            thread::yield_now();
+        }
 
         join(exits);
         let [taken, again, rests_taken, dies_taken] = join(takers).try_into().expect("four");
