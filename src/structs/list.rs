@@ -196,11 +196,6 @@ impl List {
         }
     }
 
-    /// Sweeps whatever is stale, threshold or not. For models and tests.
-    pub fn sweep_all<E: Listed>(&self, guard: &Guard, taken: impl FnMut(NonNull<E>)) {
-        self.sweep_while(guard, |stale| stale > 0, taken);
-    }
-
     fn sweep_while<E: Listed>(
         &self,
         _guard: &Guard,
