@@ -60,11 +60,6 @@ impl Snapshot {
     pub fn panicked(self) -> bool {
         self.0 & PANICKED != 0
     }
-
-    /// Was anything asked of it that ends its message loop?
-    pub fn asked(self) -> bool {
-        self.0 & (STOP | KILL) != 0
-    }
 }
 
 impl std::fmt::Debug for Snapshot {

@@ -180,7 +180,7 @@ impl List {
         // ORDERING: Release publishes the entry's stale state to the sweeper's Acquire load of the count. Without it
         // the sweeper sees the count, not the state, and goes round for nothing.
         self.stale.fetch_add(1, Ordering::Release);
-        self.sweep_while(guard, |stale| self.is_due(stale), taken);
+        self.sweep(guard, taken);
     }
 
     fn is_due(&self, stale: usize) -> bool {
@@ -190,19 +190,9 @@ impl List {
         stale as isize > limit(SWEEP_AT_LEAST.max(live), 0) as isize
     }
 
-    /// Sweeps whatever is stale, threshold or not. For models and tests.
-    pub fn sweep_all<E: Listed>(&self, guard: &Guard, taken: impl FnMut(NonNull<E>)) {
-        self.sweep_while(guard, |stale| stale > 0, taken);
-    }
-
-    fn sweep_while<E: Listed>(
-        &self,
-        _guard: &Guard,
-        due: impl Fn(usize) -> bool,
-        mut taken: impl FnMut(NonNull<E>),
-    ) {
+    fn sweep<E: Listed>(&self, _guard: &Guard, mut taken: impl FnMut(NonNull<E>)) {
         // ORDERING: Relaxed, here and below: whether to begin; what is to be found is counted under BUSY.
-        while due(self.stale.load(Ordering::Relaxed)) && self.try_begin_sweep() {
+        while self.is_due(self.stale.load(Ordering::Relaxed)) && self.try_begin_sweep() {
             // ORDERING: Acquire pairs with the Release in `note_stale`: what is counted is seen to be stale.
             let counted = self.stale.load(Ordering::Acquire);
             let gone = self.pass(&mut taken);

@@ -188,12 +188,6 @@ impl<T> UnsafeCell<T> {
         Self(loom::cell::UnsafeCell::new(value))
     }
 
-    /// Takes the value out.
-    #[track_caller]
-    pub fn into_inner(self) -> T {
-        self.0.into_inner()
-    }
-
     /// A read: nobody may write meanwhile.
     #[track_caller]
     pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {

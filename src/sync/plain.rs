@@ -66,12 +66,6 @@ impl<T> UnsafeCell<T> {
     pub fn new(value: T) -> Self {
         Self(std::cell::UnsafeCell::new(value))
     }
-
-    /// Takes the value out.
-    #[inline(always)]
-    pub fn into_inner(self) -> T {
-        self.0.into_inner()
-    }
 }
 
 impl<T: ?Sized> UnsafeCell<T> {

@@ -1,6 +1,6 @@
 //! The real thing, step by step beside the model.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use deathwatch::{
@@ -18,7 +18,7 @@ trait Player {
     fn handle(&self) -> ActorHandle;
     fn monitor(&self, target: &ActorHandle, how: How) -> (MonitorRef, Option<MonitorGuard>);
     fn demonitor(&self, monitor: MonitorRef) -> Demonitor;
-    fn spawn_monitored(&self, thread: bool, stillborn: bool) -> (Box<dyn Player>, Events, MonitorRef);
+    fn spawn_monitored(&self, thread: bool, stillborn: bool) -> Child;
     /// Is there anybody who takes it, or drops it?
     fn note(&self, number: u32) -> bool;
     fn ask(&self) -> Result<u8, RequestError>;
@@ -43,17 +43,22 @@ impl<D: Doll> Cast<D> {
     }
 }
 
+/// Who was started and monitored. It does not go on before it is told, so that its end can be waited for from the beginning.
+type Child = (Box<dyn Player>, Events, MonitorRef, Sender<()>);
+
 /// Starts and monitors a child of this mode.
-fn child<W: Doll, D: Doll>(watcher: &ActorRef<W>, stillborn: bool) -> (Box<dyn Player>, Events, MonitorRef) {
+fn child<W: Doll, D: Doll>(watcher: &ActorRef<W>, stillborn: bool) -> Child {
     let (tell, told) = mpsc::channel();
+    let (go, gone) = mpsc::channel();
     let (doll, events) = D::new();
     let doll = doll.at_start(move |ctx| {
         tell.send(Cast(ctx.actor_ref(), ctx.clone())).expect("the script waits for it");
+        gone.recv().expect("the script lets it go on");
         assert!(!stillborn, "not for this world");
     });
     let (_, monitor) = watcher.call(|_, ctx| W::spawn_monitored(ctx, doll));
     let cast = told.recv().expect("it starts");
-    (Box::new(cast), events, monitor)
+    (Box::new(cast), events, monitor, go)
 }
 
 impl<D: Doll> Player for Cast<D> {
@@ -76,7 +81,7 @@ impl<D: Doll> Player for Cast<D> {
         self.1.demonitor(monitor)
     }
 
-    fn spawn_monitored(&self, thread: bool, stillborn: bool) -> (Box<dyn Player>, Events, MonitorRef) {
+    fn spawn_monitored(&self, thread: bool, stillborn: bool) -> Child {
         if thread {
             child::<D, ThreadDoll>(&self.0, stillborn)
         } else {
@@ -249,10 +254,11 @@ impl Stage {
             Step::Monitor { watcher, target, how } => self.monitor(watcher, target, how),
             Step::SpawnMonitored { watcher, thread, stillborn } => {
                 let Some(at) = self.actor(watcher).filter(|&at| self.is_free(at)) else { return };
-                let (player, events, reference) = self.player(at).spawn_monitored(thread, stillborn);
+                let (player, events, reference, go) = self.player(at).spawn_monitored(thread, stillborn);
                 let runtime = self.model.actors[at].runtime;
                 let child = self.model.start(Actor { runtime, ..Actor::default() });
                 self.joins(player, events);
+                go.send(()).expect("it waits for this");
                 self.model.monitor(at, child, false);
                 self.monitors.push(Real { reference, guard: None });
                 if stillborn {
