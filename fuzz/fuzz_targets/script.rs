@@ -1,6 +1,7 @@
 //! Bytes as a script, played beside the model of `tests/oracle.rs`, which this shares: the same stage, the same model. Where
 //! that draws its scripts at random, here the fuzzer looks for those that reach code which no other has reached.
 #![no_main]
+#![allow(unused_macros, reason = "of the harness, not everything is needed here")]
 
 #[path = "../../tests/behaviour/doll.rs"]
 mod doll;
@@ -17,6 +18,7 @@ mod stage;
 
 use std::sync::Once;
 
+use deathwatch::census::{Kind, alive, flush};
 use libfuzzer_sys::fuzz_target;
 
 use crate::script::{How, Step};
@@ -103,8 +105,15 @@ fn listen() {
     });
 }
 
+/// What is left in this process. The profile has debug assertions on, so that it is counted.
+fn left() -> [usize; 2] {
+    flush();
+    [Kind::Cell, Kind::Entry].map(|kind| alive(kind).expect("built with debug assertions"))
+}
+
 fuzz_target!(|bytes: &[u8]| {
     listen();
+    let before = left();
     let mut bytes = Bytes(bytes);
     let script: Vec<_> = std::iter::from_fn(|| bytes.step()).take(MOST).collect();
     if std::env::var_os("SCRIPT").is_some() {
@@ -114,5 +123,10 @@ fuzz_target!(|bytes: &[u8]| {
     for (at, step) in script.iter().enumerate() {
         stage.play(step);
         stage.check(&format!("after step {at}, {step:?}"));
+    }
+    drop(stage);
+    // The last thread of an ended runtime may still be letting go. What never goes is found by the fuzzer's time limit.
+    while left() != before {
+        std::thread::yield_now();
     }
 });
