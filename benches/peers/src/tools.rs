@@ -151,9 +151,9 @@ impl Drop for Dying {
 /// How often the death of a target with so many watchers is measured.
 fn rounds(watchers: usize, most: u64) -> usize {
     let full = match watchers {
-        ..10 => 4_000,
-        ..100 => 1_000,
-        ..10_000 => 100,
+        0..10 => 4_000,
+        10..100 => 1_000,
+        100..10_000 => 100,
         _ => 5,
     };
     // A smaller row: fewer of everything.

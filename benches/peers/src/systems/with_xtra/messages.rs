@@ -84,7 +84,7 @@ impl Handler<Token> for Node {
 async fn ring(size: usize, hops: u64, latch: &Latch) {
     let nodes: Vec<_> = (0..size).map(|_| start(Node { next: None, latch: latch.clone() })).collect();
     for (node, next) in nodes.iter().zip(nodes.iter().cycle().skip(1)) {
-        tell(&node, Meet(next.clone())).await;
+        tell(node, Meet(next.clone())).await;
     }
     tell(&nodes[0], Token(hops)).await;
 }
