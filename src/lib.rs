@@ -129,11 +129,16 @@ pub mod internals {
     }
 }
 
-/// How many blocks of each kind are alive: for tests of the crate itself.
+/// How many blocks of each kind are alive, and what frees them: for tests of the crate itself.
 #[doc(hidden)]
 pub mod census {
     pub use crate::reclaim::flush;
     pub use crate::sync::census::{Kind, alive};
+
+    /// Holds back all reclamation until what comes is dropped.
+    pub fn pinned() -> impl Sized {
+        crate::reclaim::pin()
+    }
 }
 
 /// The examples of the README, compiled and run.

@@ -30,7 +30,7 @@ use crate::reason::ExitReason;
 use crate::structs::list::List;
 use crate::structs::map_slot::MapSlot;
 use crate::structs::once::Once;
-use crate::sync::atomic::{AtomicUsize, Ordering, fence};
+use crate::sync::atomic::{AtomicUsize, Ordering, acquire_all};
 use crate::sync::{Arc, Tracked, census};
 
 pub mod body;
@@ -142,7 +142,7 @@ impl Drop for CellRef {
         // ORDERING: Release: all use of the block is before its freeing.
         if self.refs.fetch_sub(1, Ordering::Release) == 1 {
             // ORDERING: Acquire pairs with the Release of everybody else's last use.
-            fence(Ordering::Acquire);
+            acquire_all(&self.refs);
             // SAFETY: nobody else has a reference; freed once.
             unsafe { (self.vtable.free)(self.0) };
         }

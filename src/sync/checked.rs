@@ -26,6 +26,14 @@ pub mod atomic {
     use crate::sync::weaken;
     pub use crate::sync::weaken::fence;
 
+    /// What all others did before they lowered this count, with Release, is before what the caller does now, who
+    /// lowered it last.
+    #[track_caller]
+    pub fn acquire_all(_count: &AtomicUsize) {
+        // ORDERING: Acquire pairs with the Release of each decrement.
+        fence(Ordering::Acquire);
+    }
+
     macro_rules! atomics {
         ($($name:ident $(<$T:ident>)?, $value:ty, [$($rmw:ident)*];)*) => {$(
             /// As in the standard library.

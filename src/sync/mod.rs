@@ -21,6 +21,8 @@ use std::ptr::NonNull;
 
 #[cfg(dw_loom)]
 mod checked;
+#[cfg(all(dw_delay, not(dw_loom)))]
+mod delay;
 #[cfg(dw_loom)]
 pub mod model;
 #[cfg(not(dw_loom))]

@@ -10,9 +10,26 @@ pub(crate) use std::thread_local as per_thread;
 
 /// Atomic types and fences.
 pub mod atomic {
+    #[cfg(dw_delay)]
+    pub use crate::sync::delay::{
+        AtomicBool, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+    #[cfg(not(dw_delay))]
     pub use std::sync::atomic::{
         AtomicBool, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
+
+    /// What all others did before they lowered this count, with Release, is before what the caller does now, who
+    /// lowered it last. An Acquire fence, or a load in builds for tools that do not know fences.
+    #[inline]
+    pub fn acquire_all(count: &AtomicUsize) {
+        // ORDERING: Acquire, by either way, pairs with the Release of each decrement: they are one release sequence.
+        if cfg!(dw_sanitize) {
+            count.load(Ordering::Acquire);
+        } else {
+            fence(Ordering::Acquire);
+        }
+    }
 }
 
 /// Hints for waiting loops.

@@ -1,6 +1,6 @@
 //! The state word of an entry: its one outcome, and who still holds on to it.
 
-use crate::sync::atomic::{AtomicUsize, Ordering, fence};
+use crate::sync::atomic::{AtomicUsize, Ordering, acquire_all};
 
 const FIRED: usize = 1;
 const CANCELLED: usize = 2;
@@ -90,7 +90,7 @@ impl State {
             return false;
         }
         // ORDERING: Acquire pairs with the Release of all other holders.
-        fence(Ordering::Acquire);
+        acquire_all(&self.word);
         true
     }
 }
