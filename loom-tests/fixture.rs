@@ -19,6 +19,10 @@ use deathwatch::internals::sync::{Tracked, thread};
 use deathwatch::{Demonitor, Down, ExitReason, MonitorRef};
 
 pub use deathwatch::internals::sync::thread::JoinHandle;
+#[cfg(loom)]
+use loom::future::block_on;
+#[cfg(shuttle)]
+use shuttle::future::block_on;
 
 /// Starts a thread of the model.
 pub fn spawn<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
@@ -157,7 +161,7 @@ impl Party {
 
     /// Blocks the model's thread until it has heard so much.
     pub fn hear(&mut self, much: usize) {
-        loom::future::block_on(std::future::poll_fn(|cx| {
+        block_on(std::future::poll_fn(|cx| {
             loop {
                 self.handle_all();
                 if self.desk.heard.len() >= much {

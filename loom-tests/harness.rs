@@ -2,12 +2,14 @@
 //!
 //! Switches of the environment, each `1` to be on:
 //!
-//! - `DW_LOOM_FULL`: no model below three preemptions;
+//! - `DW_LOOM_FULL`: everything, for a release. No model below three preemptions, but for those that say how far they go
+//!   ([`Bound::NoMoreThan`]); then all of them again with the next two at once, and again with the third;
 //! - `DW_LOOM_REUSE`: freed blocks are handed out again, newest first, so that ABA shows;
 //! - `DW_LOOM_PINOP`: pin, retire and unpin are scheduling points;
+//! - `DW_LOOM_LOADS`: loads are told apart from each other, which loom does not do by itself;
 //! - `DW_LOOM_NO_FLOORS`: a model may take any number of executions; for broken code that is to fail by itself.
 //!
-//! With `DW_LOOM_REUSE` or `DW_LOOM_PINOP` every model runs at two preemptions, and floors are not held.
+//! With one of the three in the middle, no model goes beyond two preemptions, and floors are not held.
 
 // One file serves all models; none of them needs all of it.
 #![allow(dead_code)]
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use deathwatch::internals::sync::model::Way;
 use deathwatch::internals::{reclaim, sync};
 
 /// How many preemptions an execution may hold.
@@ -27,30 +30,48 @@ use deathwatch::internals::{reclaim, sync};
 pub enum Bound {
     /// Every interleaving.
     Unbounded,
-    /// Those with at most so many preemptions.
+    /// Those with at most so many preemptions; in a full run, with three.
     Preemptions(usize),
+    /// Those with at most so many preemptions; in a full run, with at most as many as the second says: with three it would
+    /// take too long.
+    NoMoreThan(usize, usize),
+}
+
+/// Whether a switch of the environment is on.
+pub fn switch(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| value == "1")
+}
+
+/// What this run asks of a model that asks for `bound`: one way after the other.
+fn rounds(bound: Bound) -> Vec<(Way, Bound)> {
+    let none = Way::default();
+    let asked =
+        Way { reuse: switch("DW_LOOM_REUSE"), pins: switch("DW_LOOM_PINOP"), loads: switch("DW_LOOM_LOADS") };
+    let special = |way| {
+        let most = if let Bound::NoMoreThan(n, _) = bound { n.min(2) } else { 2 };
+        (way, Bound::Preemptions(most))
+    };
+    if asked != none {
+        vec![special(asked)]
+    } else if switch("DW_LOOM_FULL") {
+        let full = match bound {
+            Bound::Preemptions(n) => Bound::Preemptions(n.max(3)),
+            Bound::NoMoreThan(_, n) => Bound::Preemptions(n),
+            as_it_is => as_it_is,
+        };
+        let hostile = Way { reuse: true, pins: true, loads: false };
+        vec![(none, full), special(hostile), special(Way { loads: true, ..none })]
+    } else {
+        vec![(none, bound)]
+    }
 }
 
 impl Bound {
-    /// What this run asks of a model that asks for `self`.
-    fn in_this_run(self) -> Self {
-        let switch = sync::model::switch;
-        match self {
-            _ if switch("DW_LOOM_REUSE") || switch("DW_LOOM_PINOP") => Bound::Preemptions(2),
-            Bound::Preemptions(n) if switch("DW_LOOM_FULL") => Bound::Preemptions(n.max(3)),
-            asked => asked,
-        }
-    }
-
     fn preemptions(self) -> Option<usize> {
         match self {
             Bound::Unbounded => None,
-            Bound::Preemptions(n) => Some(n),
+            Bound::Preemptions(n) | Bound::NoMoreThan(n, _) => Some(n),
         }
-    }
-
-    fn at_least(self, other: Self) -> bool {
-        self.preemptions().unwrap_or(usize::MAX) >= other.preemptions().unwrap_or(usize::MAX)
     }
 }
 
@@ -58,7 +79,7 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Bound::Unbounded => f.write_str("none"),
-            Bound::Preemptions(n) => write!(f, "{n}"),
+            Bound::Preemptions(n) | Bound::NoMoreThan(n, _) => write!(f, "{n}"),
         }
     }
 }
@@ -66,27 +87,45 @@ impl fmt::Display for Bound {
 /// More steps than this in one execution is taken for a livelock.
 const MAX_STEPS: usize = 10_000;
 
-/// Runs `f` in every interleaving within `bound` and returns how many executions that took.
+/// Runs `f` in every interleaving within `bound`.
 ///
 /// Up to four threads may be spawned, and `f` joins them all. The model fails on a panic, a deadlock, a leak, an unordered
 /// access, and when it took fewer than `floor` executions: then it no longer tests what it was written for.
-pub fn model(name: &str, bound: Bound, floor: usize, f: impl Fn() + Sync + Send + 'static) -> usize {
-    let asked = bound;
-    let bound = bound.in_this_run();
-    let started = Instant::now();
-    let executions = explore(bound, f);
-    // Past the capture of the test harness: the counts belong into every log.
-    let line = format!(
-        "model {name}: {executions} executions, bound {bound}, {:.1} s\n",
-        started.elapsed().as_secs_f64()
-    );
-    std::io::stderr().write_all(line.as_bytes()).expect("stderr is there");
-    note_sites(name, started.elapsed());
-    assert!(
-        executions >= floor || !bound.at_least(asked) || sync::model::switch("DW_LOOM_NO_FLOORS"),
-        "model {name} took {executions} executions, below its floor of {floor}"
-    );
-    executions
+pub fn model(name: &str, bound: Bound, floor: usize, f: impl Fn() + Sync + Send + 'static) {
+    let (f, begun) = (Arc::new(f), Instant::now());
+    for (way, within) in rounds(bound) {
+        let (f, started) = (f.clone(), Instant::now());
+        sync::model::go(way);
+        let executions = explore(within, move || f());
+        sync::model::go(Way::default());
+        // Past the capture of the test harness: the counts belong into every log.
+        let line = format!(
+            "model {name}: {executions} executions, bound {within}, {:.1} s{}\n",
+            started.elapsed().as_secs_f64(),
+            Named(way)
+        );
+        std::io::stderr().write_all(line.as_bytes()).expect("stderr is there");
+        assert!(
+            executions >= floor || way != Way::default() || switch("DW_LOOM_NO_FLOORS"),
+            "model {name} took {executions} executions, below its floor of {floor}"
+        );
+    }
+    note_sites(name, begun.elapsed());
+}
+
+/// The way a model went, if it is a special one.
+struct Named(Way);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Way { reuse, pins, loads } = self.0;
+        for (on, name) in [(reuse, "reuse"), (pins, "pins"), (loads, "loads")] {
+            if on {
+                write!(f, ", {name}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// With `DW_SITES=file`: a line for each atomic operation that the model came by, with the test's name and the time.
@@ -113,7 +152,8 @@ pub fn must_fail(name: &str, complaint: &str, f: impl Fn() + Sync + Send + 'stat
     assert!(said.contains(complaint), "model {name} failed, but for another reason: {said}");
 }
 
-fn explore(bound: Bound, f: impl Fn() + Sync + Send + 'static) -> usize {
+/// Runs `f` in every interleaving within `bound`, the way that was chosen, and returns how many executions that took.
+pub fn explore(bound: Bound, f: impl Fn() + Sync + Send + 'static) -> usize {
     let executions = Arc::new(AtomicUsize::new(0));
     let counted = executions.clone();
     let mut builder = loom::model::Builder::new();

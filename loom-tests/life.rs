@@ -5,11 +5,12 @@ use std::sync::Mutex;
 use std::task::Poll;
 
 use deathwatch::ExitReason;
+use deathwatch::internals::cell::life::{End, Life, Notify};
 use deathwatch::internals::cell::{Birth, Strong};
 use deathwatch::internals::monitor::entry::Wait;
 use deathwatch::internals::structs::waker::AtomicWaker;
-use deathwatch::internals::sync::Arc;
-use deathwatch::internals::sync::atomic::{AtomicUsize, Ordering};
+use deathwatch::internals::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use deathwatch::internals::sync::{Arc, UnsafeCell};
 
 use crate::crew::{Deck, Log, Pool, ended, note, parcel, send};
 use crate::fixture::{Party, Token, is_down, monitor, spawn, took_back};
@@ -371,5 +372,82 @@ fn end_of_a_life_vs_demonitor() {
         runner.join().unwrap();
         assert_eq!(ended(&pool, &cell), ExitReason::Normal);
         assert!(is_down(&watcher.end(), key, &ExitReason::Normal) != prevented);
+    });
+}
+
+/// A place of one word for the one `Runnable`, and what is brought to a run.
+struct Berth {
+    life: Life,
+    laid: AtomicBool,
+    place: UnsafeCell<u32>,
+    brought: UnsafeCell<u32>,
+}
+
+// SAFETY: loom checks each access.
+unsafe impl Sync for Berth {}
+
+impl Berth {
+    fn new(queued: bool) -> Arc<Self> {
+        Arc::new(Berth {
+            life: Life::new(queued),
+            laid: AtomicBool::new(queued),
+            place: UnsafeCell::new(u32::from(queued)),
+            brought: UnsafeCell::new(0),
+        })
+    }
+
+    /// Lays the `Runnable` into the place, which must be empty.
+    fn lay(&self) {
+        // SAFETY: loom checks that nobody else is at it.
+        assert_eq!(self.place.with_mut(|place| unsafe { std::mem::replace(&mut *place, 1) }), 0);
+        self.laid.store(true, Ordering::Release);
+    }
+}
+
+/// Who queues an actor anew comes after its last run: the place where its `Runnable` is laid is empty again.
+#[test]
+fn queueing_vs_end_of_run() {
+    model("queueing_vs_end_of_run", Bound::Unbounded, 3, || {
+        let berth = Berth::new(true);
+        let runner = spawn({
+            let berth = berth.clone();
+            move || {
+                assert!(berth.laid.swap(false, Ordering::Acquire));
+                // SAFETY: as in `lay`.
+                assert_eq!(berth.place.with_mut(|place| unsafe { std::mem::take(&mut *place) }), 1);
+                berth.life.begin();
+                if berth.life.end() == End::Queue {
+                    berth.lay();
+                }
+            }
+        });
+        if berth.life.notify() == Notify::Queue {
+            berth.lay();
+        }
+        runner.join().unwrap();
+    });
+}
+
+/// A run sees what was brought to it, whatever the `Runnable` went through: the word alone orders it.
+#[test]
+fn notify_vs_begin() {
+    model("notify_vs_begin", Bound::Unbounded, 3, || {
+        let berth = Berth::new(false);
+        let runner = spawn({
+            let berth = berth.clone();
+            move || {
+                if berth.laid.load(Ordering::Relaxed) {
+                    berth.life.begin();
+                    // SAFETY: loom checks that it comes after the writing.
+                    assert_eq!(berth.brought.with(|brought| unsafe { *brought }), 7);
+                    assert_eq!(berth.life.end(), End::Idle);
+                }
+            }
+        });
+        // SAFETY: nobody reads it before it is said.
+        berth.brought.with_mut(|brought| unsafe { *brought = 7 });
+        assert_eq!(berth.life.notify(), Notify::Queue);
+        berth.laid.store(true, Ordering::Relaxed);
+        runner.join().unwrap();
     });
 }

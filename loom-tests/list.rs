@@ -161,21 +161,20 @@ fn push_vs_close() {
 /// One that walks meets what is there, while that is swept out and new ones come in.
 #[test]
 fn walk_vs_sweep_vs_push() {
-    model("walk_vs_sweep_vs_push", Bound::Preemptions(3), 18, || {
+    model("walk_vs_sweep_vs_push", Bound::Preemptions(3), 160, || {
         let (list, [last, middle, first]) = list_of();
-        let (others, pushers) = (list.clone(), list.clone());
+        let (others, walkers) = (list.clone(), list.clone());
         let sweeper = spawn(move || middle.cancel(&others));
-        let pusher = spawn(move || {
-            let new = Ptr::new(3); // made there: whoever meets it has nothing but the list to see it whole
-            assert!(push(&pushers, new));
-            new
+        let walker = spawn(move || {
+            let mut seen = Vec::new();
+            walkers.for_each(&pin(), |item| seen.push(Ptr(item).number()));
+            seen.retain(|number| *number != 3 && *number != 1);
+            assert_eq!(seen, [2, 0], "those that stay are met");
         });
-        let mut seen = Vec::new();
-        list.for_each(&pin(), |item| seen.push(Ptr(item).number()));
-        seen.retain(|number| *number != 3 && *number != 1);
-        assert_eq!(seen, [2, 0], "those that stay are met");
+        let new = Ptr::new(3); // made after: the walk has nothing but the list to see it whole
+        assert!(push(&list, new));
         sweeper.join().unwrap();
-        let new = pusher.join().unwrap();
+        walker.join().unwrap();
         assert_eq!(list.stale(), 0);
         assert_eq!(close(&list, 8), [3, 2, 0]);
         let guard = pin();
@@ -194,5 +193,23 @@ fn two_sweepers_vs_close() {
         assert!(live.contains(&1));
         sweepers.into_iter().for_each(|sweeper| sweeper.join().unwrap());
         middle.release(&pin());
+    });
+}
+
+/// One that cancels two, and another sweeper that may have them counted before it sees them: none stays behind.
+#[test]
+fn sweeper_of_two_vs_sweeper() {
+    model("list_sweeper_of_two_vs_sweeper", Bound::Preemptions(3), 1, || {
+        let (list, [last, middle, first]) = list_of();
+        let other = list.clone();
+        let sweeper = spawn(move || {
+            last.cancel(&other);
+            middle.cancel(&other);
+        });
+        first.cancel(&list);
+        sweeper.join().unwrap();
+        assert_eq!(list.stale(), 0);
+        assert!(list.is_empty());
+        assert!(close(&list, 8).is_empty());
     });
 }

@@ -1,7 +1,10 @@
 //! The mailbox: many senders, one consumer that sleeps.
 
 use deathwatch::ExitReason;
+use deathwatch::internals::mailbox::inbox::Push;
 use deathwatch::internals::mailbox::parcel::Parcel;
+use deathwatch::internals::sync::atomic::{AtomicUsize, Ordering};
+use deathwatch::internals::sync::{Arc, UnsafeCell};
 
 use crate::fixture::{Heard, Note, Party, monitor, spawn};
 use crate::harness::{Bound, model};
@@ -105,5 +108,71 @@ fn down_vs_park() {
         assert_eq!(watcher.desk.heard, [Heard::Down(key, ExitReason::Kill)]);
         exit.join().unwrap();
         watcher.end();
+    });
+}
+
+/// What the consumer has written, for whoever learns by the mailbox alone that it may read it.
+struct Written(UnsafeCell<u32>);
+// SAFETY: loom checks each access.
+unsafe impl Sync for Written {}
+
+impl Written {
+    fn write(&self) {
+        // SAFETY: loom checks that nobody else is at it.
+        self.0.with_mut(|written| unsafe { *written = 7 });
+    }
+
+    fn read(&self) -> u32 {
+        // SAFETY: as above.
+        self.0.with(|written| unsafe { *written })
+    }
+}
+
+/// Who is refused sees what the consumer did before it closed.
+#[test]
+fn refused_vs_close() {
+    model("refused_vs_close", Bound::Unbounded, 29, || {
+        let consumer = Party::new();
+        let to = consumer.address();
+        let written = Arc::new(Written(UnsafeCell::new(0)));
+        let sender = spawn({
+            let written = written.clone();
+            move || assert!(send(&to, 1) || written.read() == 7)
+        });
+        written.write();
+        consumer.die(ExitReason::Kill);
+        sender.join().unwrap();
+    });
+}
+
+/// Who is to wake the consumer sees what it did before it lay down (whom to wake, for one thing), also when it had looked
+/// while the consumer lay there before.
+#[test]
+fn told_to_wake_vs_park() {
+    model("told_to_wake_vs_park", Bound::Unbounded, 1, || {
+        let mut consumer = Party::new();
+        let (to, cell) = (consumer.address(), consumer.cell());
+        let parked = Arc::new(AtomicUsize::new(0));
+        assert!(consumer.consumer.park());
+        let sender = spawn({
+            let parked = parked.clone();
+            move || {
+                // SAFETY: the block is ours, and made for this stage.
+                match unsafe { cell.inbox.push(Note::parcel(1).into_raw()) } {
+                    Push::Wake => parked.load(Ordering::Relaxed),
+                    Push::Queued => 1,
+                    Push::Closed => panic!("nobody dies here"),
+                }
+            }
+        });
+        assert!(send(&to, 2));
+        consumer.handle_all();
+        let heard = consumer.desk.heard.len();
+        // Relaxed: it is the mailbox that must make it be seen.
+        parked.store(1, Ordering::Relaxed);
+        let again = consumer.consumer.park();
+        let seen = sender.join().unwrap();
+        assert!(!again || heard == 2 || seen == 1, "told to wake who lay down later");
+        assert_eq!(consumer.end().len(), 2);
     });
 }

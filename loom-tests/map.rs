@@ -233,7 +233,7 @@ fn growth_vs_remove() {
 /// The same with one more that comes in where the sentinel goes.
 #[test]
 fn growth_vs_insert_vs_remove() {
-    model("map_growth_vs_insert_vs_remove", Bound::Preemptions(1), 84_000, || {
+    model("map_growth_vs_insert_vs_remove", Bound::NoMoreThan(1, 2), 84_000, || {
         let slot = slot_of(&[ODD]);
         let (inserter, remover) = (slot.clone(), slot.clone());
         let inserter = spawn(move || assert!(Item::new(EVEN).insert(&inserter)));
@@ -304,16 +304,13 @@ fn first_insert_vs_first_insert() {
 /// One that walks while entries come and go: it meets what stays.
 #[test]
 fn walk_vs_insert_vs_remove() {
-    model("map_walk_vs_insert_vs_remove", Bound::Preemptions(3), 500, || {
+    model("map_walk_vs_insert_vs_remove", Bound::Preemptions(3), 3_500, || {
         let slot = slot_of(&[FIRST, LAST]);
-        let (inserter, remover) = (slot.clone(), slot.clone());
-        let inserter = spawn(move || assert!(Item::new(MIDDLE).insert(&inserter)));
+        let (walker, remover) = (slot.clone(), slot.clone());
         let remover = spawn(move || assert!(remove(&remover, FIRST)));
-        let mut seen = Vec::new();
-        // SAFETY: alive, since it is met under the guard.
-        slot.for_each(&pin(), |hook| seen.push(unsafe { hook.as_ref() }.hash()));
-        assert!(seen.contains(&LAST));
-        inserter.join().unwrap();
+        let walker = spawn(move || assert!(walk(&walker) & LAST != 0));
+        assert!(Item::new(MIDDLE).insert(&slot));
+        walker.join().unwrap();
         remover.join().unwrap();
         assert_eq!(close(&slot), [MIDDLE, LAST]);
     });
@@ -364,5 +361,46 @@ fn replacement_vs_insert_vs_close() {
         }
         closed.sort_unstable();
         assert_eq!(closed, expected);
+    });
+}
+
+/// Adds up what a walk meets.
+fn walk(slot: &MapSlot) -> u64 {
+    let mut sum = 0;
+    // SAFETY: alive, since it is met under the guard.
+    slot.for_each(&pin(), |hook| sum |= unsafe { hook.as_ref() }.hash());
+    sum
+}
+
+/// A walk comes to entries that were made by another thread, and has nothing but the links to see them whole: in front, where
+/// the root points to it, and further down.
+#[test]
+fn walk_vs_inserts() {
+    model("map_walk_vs_inserts", Bound::Unbounded, 7, || {
+        let slot = slot_of(&[MIDDLE]);
+        let walker = spawn({
+            let slot = slot.clone();
+            move || assert!(walk(&slot) & MIDDLE != 0)
+        });
+        assert!(Item::new(LAST).insert(&slot));
+        assert!(Item::new(FIRST).insert(&slot));
+        walker.join().unwrap();
+        assert_eq!(close(&slot), [FIRST, MIDDLE, LAST]);
+    });
+}
+
+/// A removed entry is unlinked by somebody who comes past it, and a walk gets to the one behind it by that link alone.
+#[test]
+fn walk_vs_insert_vs_unlinked_by_another() {
+    model("map_walk_vs_insert_vs_unlinked_by_another", Bound::Preemptions(3), 1, || {
+        let slot = slot_of(&[FIRST, LAST]);
+        let (walker, passer) = (slot.clone(), slot.clone());
+        let passer = spawn(move || assert!(remove(&passer, LAST)));
+        let walker = spawn(move || assert_eq!(walk(&walker) & !(FIRST | MIDDLE | LAST), 0));
+        assert!(Item::new(MIDDLE).insert(&slot));
+        assert!(remove(&slot, FIRST));
+        walker.join().unwrap();
+        passer.join().unwrap();
+        assert_eq!(close(&slot), [MIDDLE]);
     });
 }

@@ -4,13 +4,14 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use deathwatch::internals::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+use deathwatch::internals::sync::model::Way;
 use deathwatch::internals::sync::{
     Arc, Tracked, UnsafeCell, alloc_block, free_block, new_block, next_actor_id, next_monitor_key,
     take_block, thread,
 };
 use deathwatch::internals::{reclaim, sync};
 
-use crate::harness::{Bound, model, must_fail};
+use crate::harness::{Bound, explore, model, must_fail, switch};
 
 /// An object on the heap with its life cell.
 struct Node {
@@ -356,12 +357,11 @@ fn a_lost_wake_up_is_caught() {
 
 #[test]
 fn freed_memory_comes_back_only_on_request() {
-    let reuse = sync::model::switch("DW_LOOM_REUSE");
-    model("oracle_reuse", Bound::Unbounded, 1, move || {
+    model("oracle_reuse", Bound::Unbounded, 1, || {
         let first = Raw::new(1);
         first.free();
         let second = Raw::new(2);
-        assert_eq!(first.0 == second.0, reuse);
+        assert_eq!(first.0 == second.0, sync::model::way().reuse);
         second.free();
     });
 }
@@ -369,8 +369,8 @@ fn freed_memory_comes_back_only_on_request() {
 #[test]
 fn a_model_below_its_floor_fails() {
     let run = || model("oracle_floor", Bound::Unbounded, 2, || ());
-    let switches = ["DW_LOOM_REUSE", "DW_LOOM_PINOP", "DW_LOOM_NO_FLOORS"];
-    let floors_hold = !switches.into_iter().any(sync::model::switch);
+    let switches = ["DW_LOOM_REUSE", "DW_LOOM_PINOP", "DW_LOOM_LOADS", "DW_LOOM_NO_FLOORS"];
+    let floors_hold = !switches.into_iter().any(switch);
     assert_eq!(std::panic::catch_unwind(run).is_err(), floors_hold);
 }
 
@@ -385,4 +385,28 @@ fn numbers_start_anew_in_each_iteration() {
         word.load(Ordering::Acquire);
         other.join().unwrap();
     });
+}
+
+/// LOOM: what `DW_LOOM_LOADS` is for. Should loom learn to try the write before the first load, the switch can go.
+#[test]
+fn loads_are_told_apart_only_on_request() {
+    for loads in [false, true] {
+        let met = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let meets = met.clone();
+        sync::model::go(Way { loads, ..Way::default() });
+        explore(Bound::Unbounded, move || {
+            let word = Arc::new(AtomicUsize::new(0));
+            let other = word.clone();
+            let other = spawn(move || {
+                let old = other.load(Ordering::Relaxed);
+                other.compare_exchange(old, 1, Ordering::Release, Ordering::Relaxed).unwrap();
+            });
+            if word.load(Ordering::Acquire) == 1 {
+                meets.store(true, Ordering::Relaxed);
+            }
+            other.join().unwrap();
+        });
+        sync::model::go(Way::default());
+        assert_eq!(met.load(Ordering::Relaxed), loads);
+    }
 }

@@ -145,3 +145,8 @@ pub mod census {
 #[cfg(all(doctest, not(dw_loom)))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// What must not compile, held to that.
+#[cfg(all(doctest, not(dw_loom)))]
+#[doc = include_str!("../docs/refused.md")]
+pub struct Refused;

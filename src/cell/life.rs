@@ -118,7 +118,8 @@ impl Life {
     fn set(&self, bits: usize) -> Notify {
         // ORDERING: AcqRel: Release hands what was done before (a message, a cause, a woken future's data) to the run
         // that clears NOTIFIED; it must be a read-modify-write also when nothing changes, or the run would not see it.
-        // Acquire orders queueing after the end of the run before.
+        // Acquire orders queueing after the end of the run before, which has taken its `Runnable` out of wherever this
+        // one is laid.
         let before = self.word.fetch_or(bits | NOTIFIED, Ordering::AcqRel);
         if before & (NOTIFIED | RUNNING) == 0 { Notify::Queue } else { Notify::Nothing }
     }
@@ -146,8 +147,8 @@ impl Life {
 
     /// The message loop is over.
     pub fn mark_ending(&self) {
-        // ORDERING: Release: a flag to be seen by others some time; the run itself needs none.
-        self.word.fetch_or(ENDING, Ordering::Release);
+        // ORDERING: Relaxed: a flag to be seen by others some time, who read nothing on its strength.
+        self.word.fetch_or(ENDING, Ordering::Relaxed);
     }
 
     /// A handler panicked, and that is the cause.
@@ -158,16 +159,17 @@ impl Life {
 
     /// A run begins: queued becomes running. The caller holds the one `Runnable`.
     pub fn begin(&self) {
-        // ORDERING: AcqRel: Acquire pairs with the Release in `set` and in `end`. Flipping both bits is one step since
-        // nobody else changes either while the actor is queued.
-        let before = self.word.fetch_xor(NOTIFIED | RUNNING, Ordering::AcqRel);
+        // ORDERING: Acquire pairs with the Release in `set` and in `end`; there is nothing to publish yet. Flipping both
+        // bits is one step since nobody else changes either while the actor is queued.
+        let before = self.word.fetch_xor(NOTIFIED | RUNNING, Ordering::Acquire);
         debug_assert_eq!(before & (NOTIFIED | RUNNING), NOTIFIED, "run without being queued");
     }
 
     /// A run ends, and there may be another.
     pub fn end(&self) -> End {
-        // ORDERING: AcqRel: Release hands the actor's state to the next run; Acquire pairs with `set`.
-        let before = self.word.fetch_and(!RUNNING, Ordering::AcqRel);
+        // ORDERING: Release hands the actor's state to the next run, and lets whoever queues it come after this one. What
+        // was brought by a `set` is acquired in `begin`.
+        let before = self.word.fetch_and(!RUNNING, Ordering::Release);
         debug_assert_ne!(before & RUNNING, 0, "ended without running");
         if before & NOTIFIED == 0 { End::Idle } else { End::Queue }
     }

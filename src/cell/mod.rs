@@ -30,7 +30,7 @@ use crate::reason::ExitReason;
 use crate::structs::list::List;
 use crate::structs::map_slot::MapSlot;
 use crate::structs::once::Once;
-use crate::sync::atomic::{AtomicUsize, Ordering, acquire_all};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Tracked, census};
 
 pub mod body;
@@ -141,8 +141,9 @@ impl Drop for CellRef {
     fn drop(&mut self) {
         // ORDERING: Release: all use of the block is before its freeing.
         if self.refs.fetch_sub(1, Ordering::Release) == 1 {
-            // ORDERING: Acquire pairs with the Release of everybody else's last use.
-            acquire_all(&self.refs);
+            // ORDERING: Acquire pairs with the Release of everybody else's last use. A load and not a fence: a fence would
+            // also order what was read of other words before, and loom takes it to order still more.
+            self.refs.load(Ordering::Acquire);
             // SAFETY: nobody else has a reference; freed once.
             unsafe { (self.vtable.free)(self.0) };
         }
@@ -370,8 +371,9 @@ impl<S> Strong<S> {
         // ORDERING: Relaxed: only the expected value below.
         let mut count = cell.strong.load(Ordering::Relaxed);
         while count > 0 {
-            // ORDERING: Acquire pairs with the Release in `drop`; Relaxed on failure.
-            match cell.strong.compare_exchange_weak(count, count + 1, Ordering::Acquire, Ordering::Relaxed) {
+            // ORDERING: Relaxed: as for any count. The caller's own reference keeps the block, and nothing is read on the
+            // strength of a count that is not zero.
+            match cell.strong.compare_exchange_weak(count, count + 1, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Some(Strong::another(cell)),
                 Err(now) => count = now,
             }
@@ -407,8 +409,8 @@ impl<S> Clone for Strong<S> {
 
 impl<S> Drop for Strong<S> {
     fn drop(&mut self) {
-        // ORDERING: Release: what was sent through this handle is before its end, see `Consumer::is_last`. Acquire, so
-        // that the wake-up below comes after what the other handles did.
+        // ORDERING: Release: what was sent through this handle is before its end, see `Consumer::is_last`. Acquire: the
+        // last one gives up the common reference, and so must come after every use of it by the others.
         if self.cell.strong.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.cell.wake();
             // SAFETY: the count came to zero, so nobody uses the common reference but us, who took it there. (An

@@ -265,8 +265,9 @@ impl Waiter {
 
     /// Ends the waiting, one way or the other. False when it had ended before.
     fn settle(&self, outcome: u8) -> bool {
-        // ORDERING: AcqRel: Release so that the sender sees the freed place; Acquire pairs with its `GONE`.
-        let won = self.word.compare_exchange(WAITING, outcome, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        // ORDERING: Relaxed: a place carries nothing, whether it is handed over or counted (see `take_place`). That the
+        // sender sees the outcome is the business of its waker.
+        let won = self.word.compare_exchange(WAITING, outcome, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if won {
             guard::drop_quietly(guard::WakeOnDrop(self.waker.take()));
         }
@@ -312,8 +313,8 @@ impl Place {
         if waiter.is_waiting() {
             waiter.waker.register(cx.waker());
         }
-        // ORDERING: Acquire pairs with the Release in `settle`.
-        match waiter.word.load(Ordering::Acquire) {
+        // ORDERING: Relaxed: as in `settle`; read after the registration.
+        match waiter.word.load(Ordering::Relaxed) {
             WAITING => Poll::Pending,
             word => {
                 // The queue may keep the waiter for a while, but not the one who waited.
@@ -328,10 +329,10 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(waiter) = self.waiter.take() else { return };
-        // ORDERING: Acquire pairs with the Release in `settle`.
         if waiter.settle(GONE) {
             self.bound.waiter_left();
-        } else if waiter.word.load(Ordering::Acquire) == GRANTED {
+        // ORDERING: Relaxed: as in `settle`, which has just met the outcome.
+        } else if waiter.word.load(Ordering::Relaxed) == GRANTED {
             self.bound.free_place();
         }
     }

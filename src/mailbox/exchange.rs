@@ -31,7 +31,7 @@ use crate::structs::alarm::{Alarm, AlarmRef, AlarmVtable};
 use crate::structs::future::SlotFuture;
 use crate::structs::pool;
 use crate::structs::waker::AtomicWaker;
-use crate::sync::atomic::{AtomicUsize, Ordering, acquire_all};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Tracked, UnsafeCell};
 
 const ANSWERED: usize = 1;
@@ -146,8 +146,9 @@ unsafe fn release<Q, R>(exchange: NonNull<Exchange<Q, R>>) {
     // ORDERING: Release: what this side did with the block is before the freeing.
     let before = this.word.fetch_sub(ONE, Ordering::Release);
     if before / ONE == 1 {
-        // ORDERING: Acquire pairs with the Release of the other sides' `release`.
-        acquire_all(&this.word);
+        // ORDERING: Acquire pairs with the Release of the other sides' `release`. A load and not a fence, as for a cell's
+        // references.
+        this.word.load(Ordering::Acquire);
         // SAFETY: nobody else has a count. Question and answer are gone by rules 1 and 2 (both are MaybeUninit).
         unsafe {
             exchange.as_ref().tracked.end();

@@ -6,5 +6,7 @@
 pub mod down;
 #[allow(unsafe_code)]
 pub mod entry;
+#[cfg(all(test, not(dw_loom)))]
+mod tests;
 
 pub use down::{Demonitor, Down};

@@ -12,12 +12,12 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::model::{Edge, PerIteration, switch};
+use crate::sync::model::{Edge, PerIteration, way};
 use crate::sync::thread;
 
 static ORACLE: PerIteration<RefCell<Oracle>> = PerIteration::new(RefCell::default);
 static PINOP: PerIteration<Option<AtomicUsize>> =
-    PerIteration::new(|| switch("DW_LOOM_PINOP").then(|| AtomicUsize::new(0)));
+    PerIteration::new(|| way().pins.then(|| AtomicUsize::new(0)));
 
 /// Begins an iteration; before anything else in the model's main thread, so that making the state orders nothing.
 pub fn begin() {

@@ -252,8 +252,9 @@ impl Idle {
     /// Moves the word from `old` to `new`, or answers what it is now.
     fn swap(&self, old: Word, new: Word) -> Result<(), Word> {
         // ORDERING: Release publishes `below` and the `SLEEPING` of the one who enters to the one who takes it
-        // out; Acquire is the other end, and orders a last searcher's look after the searches that ended
-        // before. Failure Acquire as in `word`. The Dekker pairs are made by fences.
+        // out; Acquire is the other end. The load before has acquired too, but a watchdog that was woken and took
+        // the post again leaves the same value, and its second `SLEEPING` has to come before our `NOTIFIED`.
+        // Failure Acquire as in `word`. The Dekker pairs are made by fences.
         match self.word.compare_exchange_weak(old.0, new.0, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Ok(()),
             Err(now) => Err(Word(now)),
@@ -330,8 +331,9 @@ impl Idle {
 
     /// Ends a search that found a task.
     pub fn found(&self) -> Found {
-        // ORDERING: AcqRel as in `swap`. One step: a searcher's count is above 0, so nothing is borrowed.
-        let old = Word(self.word.fetch_sub(1 << SEARCHING, Ordering::AcqRel));
+        // ORDERING: Relaxed: a count, and as a read-modify-write it keeps the Release of those who entered going. What
+        // must be seen is the business of the fence. One step: a searcher's count is above 0, so nothing is borrowed.
+        let old = Word(self.word.fetch_sub(1 << SEARCHING, Ordering::Relaxed));
         debug_assert!(old.searching() != 0, "a search ended twice: {old:?}");
         if old.searching() != 1 {
             return Found::Others;
@@ -409,8 +411,8 @@ impl Idle {
 
     /// A worker taken out by [`close`](Self::close) does not search.
     fn end_search(&self) -> Woken {
-        // ORDERING: AcqRel as in `swap`; rule 2 counted us, so nothing is borrowed.
-        self.word.fetch_sub(1 << SEARCHING, Ordering::AcqRel);
+        // ORDERING: Relaxed as in `found`; rule 2 counted us, so nothing is borrowed.
+        self.word.fetch_sub(1 << SEARCHING, Ordering::Relaxed);
         Woken::Closed
     }
 
@@ -456,7 +458,7 @@ impl Idle {
         };
         self.swap(word, rest.woken())?;
         // ORDERING: Release pairs with the Acquire in `park`; the task we announce is seen by the woken one.
-        let old = self.seats[taken].state.swap(NOTIFIED, Ordering::AcqRel);
+        let old = self.seats[taken].state.swap(NOTIFIED, Ordering::Release);
         debug_assert_eq!(old, SLEEPING, "a worker was taken out of the word twice");
         self.unpark(taken);
         Ok(())
@@ -464,9 +466,9 @@ impl Idle {
 
     /// Ends all sleep for good and wakes everybody.
     pub fn close(&self) {
-        // ORDERING: AcqRel as in `swap`. No Dekker pair: whoever falls asleep meets the bit in its own
-        // read-modify-write of this word, or is in the word that we read next.
-        let mut word = Word(self.word.fetch_or(CLOSED, Ordering::AcqRel) | CLOSED);
+        // ORDERING: Acquire as in `word`; who meets the bit reads nothing on its strength. No Dekker pair: whoever falls
+        // asleep meets the bit in its own read-modify-write of this word, or is in the word that we read next.
+        let mut word = Word(self.word.fetch_or(CLOSED, Ordering::Acquire) | CLOSED);
         while word.sleeping() != 0 {
             word = match self.take_one(word) {
                 Ok(()) => self.word(),

@@ -13,7 +13,8 @@
 //!    the rest the closer, or, when a sweeper was in flight while the list was closed, the later of the two.
 //! 4. The stale count is only ever lowered by as many as were taken out. It may be ahead of what a sweep can find
 //!    (an entry that is not linked yet), so a sweeper goes round again only when it took something out or the count
-//!    moved.
+//!    moved since it got `BUSY`. (From then until it gives `BUSY` back the count only rises. Compared with what it was
+//!    before, it may have come down and up again, and the one who raised it has left its entry to us.)
 //! 5. Failing to get `BUSY` and giving it back are read-modify-writes of the same word, so that the one who failed is
 //!    seen by the one who gives back, who then looks at the count again.
 //!
@@ -179,7 +180,7 @@ impl List {
         // ORDERING: Release publishes the entry's stale state to the sweeper's Acquire load of the count. Without it
         // the sweeper sees the count, not the state, and goes round for nothing.
         self.stale.fetch_add(1, Ordering::Release);
-        self.sweep(guard, taken);
+        self.sweep_while(guard, |stale| self.is_due(stale), taken);
     }
 
     fn is_due(&self, stale: usize) -> bool {
@@ -187,13 +188,6 @@ impl List {
         let live = self.live.load(Ordering::Relaxed).saturating_sub(stale);
         // An entry may be taken out before it is counted: below zero for a moment.
         stale as isize > limit(SWEEP_AT_LEAST.max(live), 0) as isize
-    }
-
-    fn sweep<E: Listed>(&self, guard: &Guard, taken: impl FnMut(NonNull<E>)) {
-        // ORDERING: Acquire pairs with the Release in `note_stale`.
-        if self.is_due(self.stale.load(Ordering::Acquire)) {
-            self.sweep_while(guard, |stale| self.is_due(stale), taken);
-        }
     }
 
     /// Sweeps whatever is stale, threshold or not. For models and tests.
@@ -207,32 +201,32 @@ impl List {
         due: impl Fn(usize) -> bool,
         mut taken: impl FnMut(NonNull<E>),
     ) {
-        // ORDERING: Acquire, here and below: pairs with the Release in `note_stale`.
-        let mut seen = self.stale.load(Ordering::Acquire);
-        while due(seen) && self.try_begin_sweep() {
+        // ORDERING: Relaxed, here and below: whether to begin; what is to be found is counted under BUSY.
+        while due(self.stale.load(Ordering::Relaxed)) && self.try_begin_sweep() {
+            // ORDERING: Acquire pairs with the Release in `note_stale`: what is counted is seen to be stale.
+            let counted = self.stale.load(Ordering::Acquire);
             let gone = self.pass(&mut taken);
-            // ORDERING: Release, like the raise; only the number matters.
-            self.stale.fetch_sub(gone, Ordering::Release);
+            // ORDERING: Relaxed: only the number matters; a read-modify-write keeps the raises' Release going.
+            self.stale.fetch_sub(gone, Ordering::Relaxed);
             self.end_sweep(&mut taken);
-            // ORDERING: as above.
-            let now = self.stale.load(Ordering::Acquire);
-            if gone == 0 && now == seen {
+            // ORDERING: Relaxed: whose raise came before its failure to get BUSY is seen by rule 5.
+            if gone == 0 && self.stale.load(Ordering::Relaxed) == counted {
                 return; // rule 4: what is left cannot be found yet
             }
-            seen = now;
         }
     }
 
     fn try_begin_sweep(&self) -> bool {
-        // ORDERING: Acquire, so that the sweeper sees the links that the sweeper before it left behind.
-        let mut gate = self.gate.load(Ordering::Acquire);
+        // ORDERING: Relaxed, here and on failure: only the expected value. Who finds EXITED reads nothing more.
+        let mut gate = self.gate.load(Ordering::Relaxed);
         loop {
             if gate & EXITED != 0 {
                 return false; // the closer visits and frees everything; a late BUSY would free twice
             }
-            // ORDERING: AcqRel: Acquire from the previous holder of BUSY; Release, also where BUSY was set already,
-            // so that the holder who gives it back sees what we counted (rule 5).
-            match self.gate.compare_exchange_weak(gate, gate | BUSY, Ordering::AcqRel, Ordering::Acquire) {
+            // ORDERING: AcqRel: Acquire, so that the sweeper sees the links that the holder of BUSY before it left
+            // behind; Release, also where BUSY was set already, so that the holder who gives it back sees what we counted
+            // (rule 5).
+            match self.gate.compare_exchange_weak(gate, gate | BUSY, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(before) => return before & BUSY == 0,
                 Err(now) => gate = now,
             }
@@ -259,9 +253,10 @@ impl List {
             if !unsafe { E::is_stale(first) } {
                 break;
             }
-            // SAFETY: as above. ORDERING: AcqRel: Release keeps the sequence of the head going for Acquire loads.
+            // SAFETY: as above. ORDERING: Relaxed: what it leaves at the head was pushed before, and a read-modify-write
+            // keeps the Release of that push going; Acquire on failure pairs with the Release of `push`.
             let next = unsafe { next_of(head) };
-            match self.head.compare_exchange(head, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self.head.compare_exchange(head, next, Ordering::Relaxed, Ordering::Acquire) {
                 Ok(_) => {
                     taken(first);
                     gone += 1;
@@ -283,8 +278,8 @@ impl List {
             };
             // SAFETY: as above.
             if unsafe { E::is_stale(entry) } {
-                // SAFETY: as above. ORDERING: AcqRel-like: Release for the walks that follow this link.
-                link.next.store(unsafe { next_of(next) }, Ordering::Release);
+                // SAFETY: as above. ORDERING: Relaxed: see `next_of`.
+                link.next.store(unsafe { next_of(next) }, Ordering::Relaxed);
                 taken(entry);
                 gone += 1;
             } else {
@@ -319,9 +314,9 @@ impl List {
         let chain = self.head.swap(closed(), Ordering::AcqRel);
         // ORDERING: Relaxed: published by VISITED.
         self.chain.store(chain, Ordering::Relaxed);
-        // ORDERING: AcqRel: Acquire pairs with `end_sweep`: no sweeper in flight means that its links are visible;
-        // Release orders CLOSED before EXITED for whoever tries to begin a sweep.
-        let before = self.gate.fetch_or(EXITED, Ordering::AcqRel);
+        // ORDERING: Acquire pairs with `end_sweep`: no sweeper in flight means that its links are visible. Who finds
+        // EXITED reads nothing more, so there is nothing to publish.
+        let before = self.gate.fetch_or(EXITED, Ordering::Acquire);
         let sweeper = before & BUSY != 0;
         Closing { at: chain, guard: sweeper.then_some(guard) }
     }
@@ -376,10 +371,13 @@ impl List {
 ///
 /// `link` is a live link, not null and not `CLOSED`.
 unsafe fn next_of(link: *mut Link) -> *mut Link {
-    // SAFETY: by the contract. ORDERING: Acquire pairs with the Release by which a sweeper rewrites links.
+    // SAFETY: by the contract.
     let link = unsafe { &*link };
     link.tracked.touch();
-    link.next.load(Ordering::Acquire)
+    // ORDERING: Relaxed, also where a sweeper rewrites it. Whatever stands behind a link was pushed before its owner, so
+    // whoever acquired the owner (from the head, or from whom it was pushed behind) has acquired that too. A link that still
+    // leads to what was swept out is met under a guard that is as old; the sweeps themselves are ordered by the gate.
+    link.next.load(Ordering::Relaxed)
 }
 
 /// The closer's walk over the list; see [`List::close`].

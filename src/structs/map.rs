@@ -187,8 +187,9 @@ impl Map {
     /// - No entry of the same hash is or was in this map.
     pub unsafe fn insert(&self, entry: NonNull<Hook>, guard: &Guard) -> Insert {
         self.tracked.touch();
-        // ORDERING: AcqRel: the raise is before the insertion for whoever reads zero in `close_if_empty` (rule 6).
-        let count = self.count.fetch_add(1, Ordering::AcqRel);
+        // ORDERING: Relaxed, as everywhere on the count: it decides by itself whether the map is superseded, and that
+        // gives it to the epoch, which orders its freeing (rule 6).
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
         if count & SUPERSEDED != 0 {
             return Insert::Superseded;
         }
@@ -231,14 +232,14 @@ impl Map {
                 continue; // lost to another remover; `find` unlinks it and then says so
             }
             let marked = next.map_addr(|addr| addr | MARK);
-            // ORDERING: AcqRel: the removal is the linearisation point of demonitor, of handling and of the watcher's
-            // exit; Acquire so that the winner sees all that was done to the entry before, Release so that who finds
-            // the mark has it in order.
-            if hook.next.compare_exchange(next, marked, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            // ORDERING: Relaxed: the removal is the linearisation point of demonitor, of handling and of the watcher's
+            // exit, and atomicity decides it. The mark publishes nothing; whoever goes on through it gets at what `next`
+            // points to by the Release that put `next` there, which a read-modify-write keeps going.
+            if hook.next.compare_exchange(next, marked, Ordering::Relaxed, Ordering::Relaxed).is_err() {
                 continue;
             }
-            // ORDERING: AcqRel: hands on the Release of whoever linked `next`, see `find`.
-            if place.before.compare_exchange(place.at, next, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            // ORDERING: Release hands on what we acquired with `next`, see `find`.
+            if place.before.compare_exchange(place.at, next, Ordering::Release, Ordering::Relaxed).is_err() {
                 // Somebody changed the place; the walk unlinks it, or finds the map closed (rule 3).
                 let _ = self.find(order, guard);
             }
@@ -278,12 +279,12 @@ impl Map {
             hook.tracked.touch();
             // ORDERING: Relaxed: only the expected value of the exchange below.
             let mut link = hook.next.load(Ordering::Relaxed);
-            // ORDERING: AcqRel: Acquire pairs with the Release of `insert`, so that the rest of the chain is visible;
-            // Release so that who finds the mark finds it after what this thread did before closing.
+            // ORDERING: Acquire pairs with the Release of `insert`, so that the rest of the chain is visible. The mark
+            // publishes nothing, see `remove`.
             while let Err(now) = hook.next.compare_exchange(
                 link,
                 link.map_addr(|addr| addr | MARK),
-                Ordering::AcqRel,
+                Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
                 link = now;
@@ -301,14 +302,14 @@ impl Map {
 
     /// Closes the map if it holds nothing, so that it can be replaced by a smaller one. True for exactly one caller.
     pub fn close_if_empty(&self) -> bool {
-        // ORDERING: AcqRel: pairs with `lower` and `insert`: zero means that all entries are out (rule 6).
-        self.count.compare_exchange(0, SUPERSEDED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        // ORDERING: Relaxed: see `insert`.
+        self.count.compare_exchange(0, SUPERSEDED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     fn lower(&self) {
         self.tracked.touch();
-        // ORDERING: Release: what was done to the list is before the lower count, see `close_if_empty`.
-        self.count.fetch_sub(1, Ordering::Release);
+        // ORDERING: Relaxed: see `insert`.
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The place of `order`: the first link whose target is not before it. Unlinks removed entries on the way.
@@ -316,13 +317,14 @@ impl Map {
     fn find<'a>(&'a self, order: u64, guard: &'a Guard) -> Option<Place<'a>> {
         'again: loop {
             self.tracked.touch();
-            // ORDERING: Acquire, here and for every link below: pairs with the Release by which it was written.
-            if tagged(self.root.next.load(Ordering::Acquire), MARK) {
+            // ORDERING: Relaxed: nothing is read behind it. Whoever handed an entry out had met the frozen root before,
+            // and a walk that may not meet that entry began after it was retired.
+            if tagged(self.root.next.load(Ordering::Relaxed), MARK) {
                 return None; // rule 5
             }
             let start = self.start(order, guard);
             let mut before = &start.next;
-            // ORDERING: as above.
+            // ORDERING: Acquire, here and for every link below: pairs with the Release by which it was written.
             let mut at = before.load(Ordering::Acquire);
             if tagged(at, MARK) {
                 return None; // a sentinel is marked by `close` only (rule 2)
@@ -341,8 +343,9 @@ impl Map {
                     if !hook.is_entry() {
                         return None;
                     }
-                    // ORDERING: AcqRel: Release hands on what we acquired with `next`; on failure we start again.
-                    if before.compare_exchange(at, bare(next), Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                    // ORDERING: Release hands on what we acquired with `next`; on failure we start again.
+                    if before.compare_exchange(at, bare(next), Ordering::Release, Ordering::Relaxed).is_err()
+                    {
                         continue 'again;
                     }
                     at = bare(next);
@@ -378,8 +381,9 @@ impl Map {
     /// The sentinel of a bucket if it is in the list; puts it in if nobody is at it.
     fn bucket<'a>(&'a self, bucket: usize, guard: &'a Guard) -> Option<&'a Hook> {
         let sentinel = self.slot(bucket);
-        // ORDERING: Acquire pairs with the Release in `confirm`: a link without tags means that the sentinel is in.
-        let link = sentinel.next.load(Ordering::Acquire);
+        // ORDERING: Relaxed: a link without tags means that the sentinel is in; what it points to is acquired by `find`,
+        // which reads it anew.
+        let link = sentinel.next.load(Ordering::Relaxed);
         if link.is_null() {
             return self.link_sentinel(sentinel, guard);
         }
@@ -466,12 +470,12 @@ fn confirm(sentinel: &Hook) {
     // ORDERING: Relaxed: only the expected value below.
     let mut link = sentinel.next.load(Ordering::Relaxed);
     while tagged(link, UNLINKED) {
-        // ORDERING: AcqRel: Release pairs with the Acquire in `bucket`: who sees the tag gone sees the sentinel
-        // linked; Acquire because the link may have been written by another thread and is passed on by this one.
+        // ORDERING: Release: whoever starts from the sentinel gets at what its link points to, which we have acquired, as
+        // the one who links it or as one who met it.
         match sentinel.next.compare_exchange(
             link,
             link.map_addr(|addr| addr & !UNLINKED),
-            Ordering::AcqRel,
+            Ordering::Release,
             Ordering::Relaxed,
         ) {
             Ok(_) => return,

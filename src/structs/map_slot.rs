@@ -107,9 +107,8 @@ impl MapSlot {
     /// Takes an empty, superseded map out of the slot.
     fn replace(&self, map: &Map, guard: &Guard) {
         let map = ptr::from_ref(map).cast_mut();
-        // ORDERING: AcqRel: Release so that who finds the slot empty finds it after the map was closed; Acquire is
-        // not needed for more than symmetry with `close`.
-        if self.word.compare_exchange(map, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        // ORDERING: Relaxed: null publishes nothing, and of the map nothing is read; the epoch orders its freeing.
+        if self.word.compare_exchange(map, ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             // SAFETY: taken out of the slot by us alone; guards that saw it are pinned.
             unsafe { retire(map, guard) };
         }
@@ -129,9 +128,8 @@ impl MapSlot {
 
     /// Closes the slot for good and takes all entries out; `each` gets those that this call removed.
     pub fn close(&self, guard: &Guard, each: impl FnMut(NonNull<Hook>)) {
-        // ORDERING: AcqRel: Acquire pairs with the Release in `current`, Release makes CLOSED come after what this
-        // thread did before it (its actor's last words).
-        let map = self.word.swap(closed(), Ordering::AcqRel);
+        // ORDERING: Acquire pairs with the Release in `current`. Who finds CLOSED reads nothing more.
+        let map = self.word.swap(closed(), Ordering::Acquire);
         if map.is_null() || map == closed() {
             return;
         }

@@ -60,8 +60,9 @@ impl AtomicWaker {
     ///
     /// When the waker's `clone` does; nobody is remembered anew then.
     pub fn register(&self, waker: &Waker) {
-        // ORDERING: Acquire, in both cases: pairs with the Releases in `take`, whose caller's event is to be seen after this.
-        if self.state.compare_exchange(WAITING, REGISTERING, Ordering::Acquire, Ordering::Acquire).is_err() {
+        // ORDERING: Acquire pairs with the Releases in `take`, whose caller's event is to be seen after this. Relaxed on
+        // failure: who is woken at once registers again.
+        if self.state.compare_exchange(WAITING, REGISTERING, Ordering::Acquire, Ordering::Relaxed).is_err() {
             // Somebody wakes this very moment, and is done in a few steps.
             waker.wake_by_ref();
             return hint::spin_loop();
@@ -79,8 +80,8 @@ impl AtomicWaker {
             // SAFETY: ours by rule 1.
             self.waker.with_mut(|place| unsafe { (*place).replace(fresh) })
         });
-        // ORDERING: Release hands the waker to the one who takes it; Acquire on failure pairs with `take`, as above.
-        let left = self.state.compare_exchange(REGISTERING, WAITING, Ordering::Release, Ordering::Acquire);
+        // ORDERING: Release hands the waker to the one who takes it. Relaxed on failure: as above.
+        let left = self.state.compare_exchange(REGISTERING, WAITING, Ordering::Release, Ordering::Relaxed);
         if left.is_err() {
             // SAFETY: ours still: who set WAKING left it to us (rule 2).
             let now = self.waker.with_mut(|place| unsafe { (*place).take() });

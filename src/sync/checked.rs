@@ -26,39 +26,57 @@ pub mod atomic {
     use crate::sync::weaken;
     pub use crate::sync::weaken::fence;
 
-    /// What all others did before they lowered this count, with Release, is before what the caller does now, who
-    /// lowered it last.
-    #[track_caller]
-    pub fn acquire_all(_count: &AtomicUsize) {
-        // ORDERING: Acquire pairs with the Release of each decrement.
-        fence(Ordering::Acquire);
+    /// LOOM: a load is forgotten as soon as another thread loads the same word. So a thread that loads first and then writes
+    /// (every loop around an exchange does) is not tried before that first load, unless something else has brought the two
+    /// in that order already: a model in which one side only reads should leave the writing to its main thread, which goes
+    /// first. With [`Way::loads`](crate::sync::model::Way) each access goes through this door before, where none is
+    /// forgotten. It costs many executions and orders nothing.
+    #[derive(Debug)]
+    struct Door(Option<loom::sync::atomic::AtomicUsize>);
+
+    impl Door {
+        #[track_caller]
+        fn new() -> Self {
+            Self(crate::sync::model::way().loads.then(|| loom::sync::atomic::AtomicUsize::new(0)))
+        }
+
+        #[track_caller]
+        fn pass(&self) {
+            if let Some(door) = &self.0 {
+                // ORDERING: Relaxed, so that the added step orders nothing.
+                door.fetch_add(1, Ordering::Relaxed);
+            }
+        }
     }
 
     macro_rules! atomics {
         ($($name:ident $(<$T:ident>)?, $value:ty, [$($rmw:ident)*];)*) => {$(
             /// As in the standard library.
             #[derive(Debug)]
-            pub struct $name $(<$T>)? (loom::sync::atomic::$name $(<$T>)?);
+            pub struct $name $(<$T>)? (loom::sync::atomic::$name $(<$T>)?, Door);
 
             #[allow(missing_docs, reason = "as in the standard library")]
             impl $(<$T>)? $name $(<$T>)? {
                 #[track_caller]
                 pub fn new(value: $value) -> Self {
-                    Self(loom::sync::atomic::$name::new(value))
+                    Self(loom::sync::atomic::$name::new(value), Door::new())
                 }
 
                 #[track_caller]
                 pub fn load(&self, ordering: Ordering) -> $value {
+                    self.1.pass();
                     self.0.load(weaken::at(ordering))
                 }
 
                 #[track_caller]
                 pub fn store(&self, value: $value, ordering: Ordering) {
+                    self.1.pass();
                     self.0.store(value, weaken::at(ordering));
                 }
 
                 #[track_caller]
                 pub fn swap(&self, value: $value, ordering: Ordering) -> $value {
+                    self.1.pass();
                     self.0.swap(value, weaken::at(ordering))
                 }
 
@@ -70,6 +88,7 @@ pub mod atomic {
                     success: Ordering,
                     failure: Ordering,
                 ) -> Result<$value, $value> {
+                    self.1.pass();
                     let (success, failure) = weaken::exchange(success, failure);
                     self.0.compare_exchange(old, new, success, failure)
                 }
@@ -82,6 +101,7 @@ pub mod atomic {
                     success: Ordering,
                     failure: Ordering,
                 ) -> Result<$value, $value> {
+                    self.1.pass();
                     let (success, failure) = weaken::exchange(success, failure);
                     self.0.compare_exchange_weak(old, new, success, failure)
                 }
@@ -93,6 +113,7 @@ pub mod atomic {
                     failure: Ordering,
                     f: impl FnMut($value) -> Option<$value>,
                 ) -> Result<$value, $value> {
+                    self.1.pass();
                     let (success, failure) = weaken::exchange(success, failure);
                     self.0.fetch_update(success, failure, f)
                 }
@@ -100,6 +121,7 @@ pub mod atomic {
                 $(
                     #[track_caller]
                     pub fn $rmw(&self, value: $value, ordering: Ordering) -> $value {
+                        self.1.pass();
                         self.0.$rmw(value, weaken::at(ordering))
                     }
                 )*

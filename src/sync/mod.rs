@@ -1,8 +1,8 @@
 //! The ground floor: atomics, threads and cells, from the standard library or from loom.
 //!
-//! This is the only room that names `std::sync::atomic`, `std::thread` or `loom`. Which of the two is
-//! behind a name is decided here once (`dw_loom`, set by the build script for our own models), so that no
-//! `cfg` leaks upwards: the code above is the same text in both builds.
+//! This is the only room that names `std::sync::atomic`, `std::thread`, `loom` or `shuttle`. Which of them is
+//! behind a name is decided here once (`dw_loom`, set by the build script for our own models; `dw_shuttle` besides, where
+//! shuttle takes loom's part), so that no `cfg` leaks upwards: the code above is the same text in all builds.
 //!
 //! What differs under models, apart from the checking itself:
 //!
@@ -19,27 +19,36 @@
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
-#[cfg(dw_loom)]
+#[cfg(all(dw_loom, not(dw_shuttle)))]
 mod checked;
 #[cfg(all(dw_delay, not(dw_loom)))]
 mod delay;
-#[cfg(dw_loom)]
+#[cfg(all(dw_loom, not(dw_shuttle)))]
 pub mod model;
 #[cfg(not(dw_loom))]
 mod plain;
-#[cfg(dw_loom)]
+#[cfg(dw_shuttle)]
+mod shuttled;
+#[cfg(all(dw_loom, not(dw_shuttle)))]
 pub mod weaken;
 
-#[cfg(dw_loom)]
+#[cfg(all(dw_loom, not(dw_shuttle)))]
 use checked as imp;
 #[cfg(not(dw_loom))]
 use plain as imp;
+#[cfg(dw_shuttle)]
+use shuttled as imp;
+#[cfg(dw_shuttle)]
+pub use shuttled::model;
 
 pub(crate) use imp::per_thread;
 pub use imp::{
     Arc, Tracked, UnsafeCell, alloc_block, atomic, free_block, hint, limit, next_actor_id, next_monitor_key,
     thread,
 };
+
+#[cfg(all(test, not(dw_loom)))]
+pub use imp::skip_monitor_keys;
 
 pub mod census;
 

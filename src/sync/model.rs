@@ -45,9 +45,30 @@ pub fn begin() {
     assert_eq!(state.edges.get(), 0, "the iteration has begun before");
 }
 
-/// Whether a switch of the environment is on.
-pub fn switch(name: &str) -> bool {
-    std::env::var_os(name).is_some_and(|value| value == "1")
+/// How the iterations of the calling thread go, beside what is always checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    /// Freed blocks are handed out again, newest first, so that ABA shows.
+    pub reuse: bool,
+    /// Pin, retire and unpin are scheduling points.
+    pub pins: bool,
+    /// Loads are told apart from each other (see `checked`).
+    pub loads: bool,
+}
+
+thread_local! {
+    /// All threads of a model are coroutines of one real thread.
+    static WAY: Cell<Way> = const { Cell::new(Way { reuse: false, pins: false, loads: false }) };
+}
+
+/// Chooses for the models that the calling thread runs from now on.
+pub fn go(way: Way) {
+    WAY.set(way);
+}
+
+/// What was chosen.
+pub fn way() -> Way {
+    WAY.get()
 }
 
 pub(super) fn next_number() -> NonZeroU64 {
@@ -130,7 +151,7 @@ struct Blocks {
 
 impl Default for Blocks {
     fn default() -> Self {
-        Self { live: HashMap::new(), quarantine: Vec::new(), reuse: switch("DW_LOOM_REUSE") }
+        Self { live: HashMap::new(), quarantine: Vec::new(), reuse: way().reuse }
     }
 }
 

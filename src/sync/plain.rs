@@ -18,18 +18,6 @@ pub mod atomic {
     pub use std::sync::atomic::{
         AtomicBool, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
-
-    /// What all others did before they lowered this count, with Release, is before what the caller does now, who
-    /// lowered it last. An Acquire fence, or a load in builds for tools that do not know fences.
-    #[inline]
-    pub fn acquire_all(count: &AtomicUsize) {
-        // ORDERING: Acquire, by either way, pairs with the Release of each decrement: they are one release sequence.
-        if cfg!(dw_sanitize) {
-            count.load(Ordering::Acquire);
-        } else {
-            fence(Ordering::Acquire);
-        }
-    }
 }
 
 /// Hints for waiting loops.
@@ -195,4 +183,12 @@ fn take_keys(many: u64) -> u64 {
     let first = KEYS.fetch_add(many, atomic::Ordering::Relaxed);
     assert!(first < KEY_LIMIT - KEY_BLOCK, "the process has used up all monitor keys");
     first
+}
+
+/// For tests: the next key of this thread is that one, or a later one if so many have been used.
+#[cfg(test)]
+pub fn skip_monitor_keys(to: u64) {
+    // ORDERING: Relaxed, as in `take_keys`; the maximum never goes back, so ranges stay disjoint.
+    KEYS.fetch_max(to, atomic::Ordering::Relaxed);
+    OWN_KEYS.set((0, 0));
 }

@@ -79,9 +79,18 @@ pub trait Doll: Sized + Send + 'static {
     fn send<R: Send + 'static>(to: &ActorRef<Self>, job: Job<Self, R>)
     -> Result<(), SendError<Job<Self, R>>>;
     fn request<R: Send + 'static>(to: &ActorRef<Self>, job: Job<Self, R>) -> Request<Job<Self, R>>;
-    fn note(to: &ActorRef<Self>, number: u32);
+    fn try_note(to: &ActorRef<Self>, number: u32) -> bool;
+    fn note(to: &ActorRef<Self>, number: u32) {
+        assert!(Self::try_note(to, number), "the doll lives, and has room");
+    }
     fn monitor(ctx: &Context<Self>, target: &impl Target) -> MonitorRef;
     fn monitor_retold(ctx: &Context<Self>, target: &impl Target) -> MonitorRef;
+    /// With this to retell the `Down`.
+    fn monitor_with(
+        ctx: &Context<Self>,
+        target: &impl Target,
+        retell: impl FnOnce(Down) -> Retold + Send + 'static,
+    ) -> MonitorRef;
     /// With a message of its own in place of the `Down`, which does this.
     fn monitor_then(
         ctx: &Context<Self>,
@@ -204,8 +213,8 @@ macro_rules! doll {
                 to.request(job).no_timeout()
             }
 
-            fn note(to: &ActorRef<Self>, number: u32) {
-                to.send(Note(number)).expect("the doll lives");
+            fn try_note(to: &ActorRef<Self>, number: u32) -> bool {
+                to.send(Note(number)).is_ok()
             }
 
             fn monitor(ctx: &Context<Self>, target: &impl Target) -> MonitorRef {
@@ -214,6 +223,14 @@ macro_rules! doll {
 
             fn monitor_retold(ctx: &Context<Self>, target: &impl Target) -> MonitorRef {
                 ctx.monitor_with(target, Retold)
+            }
+
+            fn monitor_with(
+                ctx: &Context<Self>,
+                target: &impl Target,
+                retell: impl FnOnce(Down) -> Retold + Send + 'static,
+            ) -> MonitorRef {
+                ctx.monitor_with(target, retell)
             }
 
             fn monitor_then(

@@ -5,9 +5,10 @@ use std::mem::size_of;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use deathwatch::{
-    ActorHandle, ActorId, ActorRef, Context, Demonitor, Down, ErrorReport, ExitReason, ExitWait, Mailbox,
-    MonitorGuard, MonitorRef, Monitors, OnFull, Options, PanicReport, Recipient, RecvTimeoutError, Request,
-    RequestError, Runtime, RuntimeBuilder, SendError, SendWait, ShutdownError, StartError, WeakActorRef,
+    ActorHandle, ActorId, ActorRef, Backend, Context, Demonitor, Down, Downs, ErrorReport, ExitReason,
+    ExitWait, IntoDowns, Mailbox, MonitorGuard, MonitorRef, Monitors, OnFull, Options, PanicReport,
+    Recipient, RecvTimeoutError, Request, RequestError, Runtime, RuntimeBuilder, SendError, SendWait,
+    ShutdownError, StartError, WeakActorRef,
 };
 
 use crate::support::{Idle, Ping};
@@ -55,8 +56,14 @@ fn threads() {
     all::<ExitReason>();
     all::<ErrorReport>();
     all::<PanicReport>();
+    all::<Backend>();
+    all::<StartError>();
+    all::<RequestError>();
+    all::<SendError<Ping>>();
     send::<Monitors>();
     unpin::<Monitors>();
+    send::<Downs<'_>>();
+    send::<IntoDowns>();
     send::<Request<SendOnly>>();
     sync::<Request<SendOnly>>();
     unpin::<Request<SendOnly>>();

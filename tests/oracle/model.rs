@@ -40,13 +40,15 @@ pub struct Actor {
     pub grieves: bool,
     /// It is stuck in a handler: what comes stands in its mailbox. Plain code counts as stuck until it receives.
     pub held: bool,
+    /// How many messages find room in its mailbox, if that is limited.
+    pub room: Option<usize>,
     /// What is to end it when it is let go.
     pub pending: Option<Cause>,
     pub dead: Option<Cause>,
-    /// The monitors whose `Down`s it has handled since somebody looked, and how many notes.
+    /// The monitors whose `Down`s it has handled since somebody looked, and the notes.
     pub told: Vec<usize>,
-    pub notes: usize,
-    queued_notes: usize,
+    pub notes: Vec<usize>,
+    pub queued_notes: Vec<usize>,
 }
 
 /// What a cancel answers.
@@ -64,8 +66,8 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn start(&mut self, runtime: usize, grieves: bool, held: bool) -> usize {
-        self.actors.push(Actor { runtime, grieves, held, ..Actor::default() });
+    pub fn start(&mut self, actor: Actor) -> usize {
+        self.actors.push(actor);
         self.actors.len() - 1
     }
 
@@ -105,6 +107,12 @@ impl Model {
         }
     }
 
+    /// The last handle goes, or plain code gives up all its monitors.
+    pub fn leave(&mut self, part: usize) {
+        self.actors[part].held = false;
+        self.end(part, Cause::Normal);
+    }
+
     pub fn hold(&mut self, actor: usize) {
         self.actors[actor].held = true;
     }
@@ -115,7 +123,8 @@ impl Model {
         if let Some(cause) = self.actors[actor].pending {
             return self.die(actor, cause);
         }
-        self.actors[actor].notes += std::mem::take(&mut self.actors[actor].queued_notes);
+        let this = &mut self.actors[actor];
+        this.notes.append(&mut this.queued_notes);
         self.receive(actor);
     }
 
@@ -129,11 +138,15 @@ impl Model {
         }
     }
 
-    pub fn note(&mut self, actor: usize) {
+    /// Is it taken in? Not by the dead, nor by who is held up and has no room.
+    pub fn note(&mut self, actor: usize, note: usize) -> bool {
         let this = &mut self.actors[actor];
-        if this.dead.is_none() {
-            *(if this.held { &mut this.queued_notes } else { &mut this.notes }) += 1;
+        let full = this.held && this.room.is_some_and(|room| this.queued_notes.len() >= room);
+        if this.dead.is_some() || full {
+            return false;
         }
+        if this.held { &mut this.queued_notes } else { &mut this.notes }.push(note);
+        true
     }
 
     /// Its own monitors end; everybody who monitors it is told, each once.

@@ -1,7 +1,4 @@
-//! What can happen, and in what order.
-
-use proptest::collection::vec;
-use proptest::prelude::*;
+//! What can happen.
 
 /// Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -10,6 +7,8 @@ pub enum Step {
         runtime: u8,
         thread: bool,
         grieves: bool,
+        /// How many messages its mailbox holds, and whether what does not fit is dropped or refused.
+        room: Option<(u8, bool)>,
     },
     /// A watcher that is no actor.
     Plain,
@@ -25,7 +24,7 @@ pub enum Step {
     },
     Demonitor {
         by: Option<u8>,
-        monitor: u8,
+        monitor: u16,
     },
     Receive {
         plain: u8,
@@ -53,8 +52,13 @@ pub enum Step {
     LetGo {
         actor: u8,
     },
-    /// The last handle goes.
+    /// The last handle goes, and the actor with it, unless it is detached; or plain code gives up all its monitors.
     Forget {
+        part: u8,
+        detach: bool,
+    },
+    /// One more waits for its death.
+    Wait {
         actor: u8,
     },
     EndRuntime {
@@ -68,39 +72,4 @@ pub enum How {
     Plainly,
     WithAMessage,
     ByAGuard,
-}
-
-/// Scripts of up to sixty steps, which begin with a few actors.
-pub fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let start = || {
-        (any::<u8>(), any::<bool>(), prop::bool::weighted(0.2))
-            .prop_map(|(runtime, thread, grieves)| Step::Start { runtime, thread, grieves })
-    };
-    let how = prop_oneof![Just(How::Plainly), Just(How::WithAMessage), Just(How::ByAGuard)];
-    let step = prop_oneof![
-        3 => start(),
-        1 => Just(Step::Plain),
-        12 => (any::<u8>(), any::<u8>(), how)
-            .prop_map(|(watcher, target, how)| Step::Monitor { watcher, target, how }),
-        2 => (any::<u8>(), any::<bool>(), any::<bool>())
-            .prop_map(|(watcher, thread, stillborn)| Step::SpawnMonitored { watcher, thread, stillborn }),
-        5 => (prop::option::weighted(0.2, any::<u8>()), any::<u8>())
-            .prop_map(|(by, monitor)| Step::Demonitor { by, monitor }),
-        2 => any::<u8>().prop_map(|plain| Step::Receive { plain }),
-        2 => any::<u8>().prop_map(|to| Step::Note { to }),
-        1 => any::<u8>().prop_map(|of| Step::Ask { of }),
-        2 => (any::<u8>(), prop::option::of(any::<u8>()), any::<bool>())
-            .prop_map(|(actor, error, from_inside)| Step::Stop { actor, error, from_inside }),
-        2 => any::<u8>().prop_map(|actor| Step::Kill { actor }),
-        1 => any::<u8>().prop_map(|actor| Step::Panic { actor }),
-        4 => any::<u8>().prop_map(|actor| Step::Hold { actor }),
-        2 => any::<u8>().prop_map(|actor| Step::LetGo { actor }),
-        1 => any::<u8>().prop_map(|actor| Step::Forget { actor }),
-        1 => (any::<u8>(), any::<bool>())
-            .prop_map(|(runtime, in_order)| Step::EndRuntime { runtime, in_order }),
-    ];
-    (vec(start(), 2..5), vec(step, 0..60)).prop_map(|(mut script, more)| {
-        script.extend(more);
-        script
-    })
 }

@@ -4,14 +4,14 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use deathwatch::{
-    ActorHandle, ActorRef, Context, Demonitor, ExitReason, MonitorGuard, MonitorRef, Monitors, Options,
-    RequestError, Runtime,
+    ActorHandle, ActorRef, Context, Demonitor, ExitReason, ExitWait, Mailbox, MonitorGuard, MonitorRef,
+    Monitors, OnFull, Options, RequestError, Runtime,
 };
 
 use crate::doll::{Doll, Play, TaskDoll, ThreadDoll};
-use crate::model::{Cancel, Cause, Fate, Model};
+use crate::model::{Actor, Cancel, Cause, Fate, Model};
 use crate::script::{How, Step};
-use crate::support::{Event, Events, Wedge, begun};
+use crate::support::{Event, Events, Wedge, begun, poll_once};
 
 /// Dolls of either mode alike.
 trait Player {
@@ -19,23 +19,25 @@ trait Player {
     fn monitor(&self, target: &ActorHandle, how: How) -> (MonitorRef, Option<MonitorGuard>);
     fn demonitor(&self, monitor: MonitorRef) -> Demonitor;
     fn spawn_monitored(&self, thread: bool, stillborn: bool) -> (Box<dyn Player>, Events, MonitorRef);
-    fn note(&self);
+    /// Is there anybody who takes it, or drops it?
+    fn note(&self, number: u32) -> bool;
     fn ask(&self) -> Result<u8, RequestError>;
     fn stop_from_inside(&self, reason: ExitReason);
     fn panic(&self);
     fn hold(&self) -> Wedge;
+    fn detach(self: Box<Self>);
 }
 
 /// A handle and a context. The context is what it can be played with by others than itself.
 struct Cast<D>(ActorRef<D>, Context<D>);
 
 impl<D: Doll> Cast<D> {
-    fn start(runtime: &Runtime, grieves: bool) -> (Box<dyn Player>, Events) {
+    fn start(options: Options, grieves: bool) -> (Box<dyn Player>, Events) {
         let (mut doll, events) = D::new();
         if grieves {
             doll = doll.at_down(|ctx| ctx.stop_with(ExitReason::error("grief")));
         }
-        let actor = doll.start_with(Options::new().runtime(runtime)).expect("the runtime runs");
+        let actor = doll.start_with(options).expect("the runtime runs");
         let ctx = actor.context();
         (Box::new(Cast(actor, ctx)), events)
     }
@@ -82,8 +84,8 @@ impl<D: Doll> Player for Cast<D> {
         }
     }
 
-    fn note(&self) {
-        D::note(&self.0, 0);
+    fn note(&self, number: u32) -> bool {
+        D::try_note(&self.0, number)
     }
 
     fn ask(&self) -> Result<u8, RequestError> {
@@ -101,13 +103,25 @@ impl<D: Doll> Player for Cast<D> {
     fn hold(&self) -> Wedge {
         self.0.wedge()
     }
+
+    fn detach(self: Box<Self>) {
+        self.0.detach();
+    }
 }
 
-/// Who takes part: an actor, as long as it is held by a handle, or plain code.
+/// Who takes part: an actor, as long as it is held by a handle, or was detached; or plain code.
 enum Part {
     Actor(Box<dyn Player>, Events, Option<Wedge>),
+    Detached(Events),
     Plain(Monitors),
     Forgotten,
+}
+
+impl Part {
+    /// Can it be told to do something?
+    fn is_here(&self) -> bool {
+        matches!(self, Part::Actor(..) | Part::Plain(_))
+    }
 }
 
 /// Monitors of actors are made of these, which keep nobody running.
@@ -120,8 +134,14 @@ pub struct Stage {
     model: Model,
     parts: Vec<Part>,
     /// To wait for, and to see the reason of, whom nobody holds.
-    exits: Vec<Option<deathwatch::ExitWait>>,
+    exits: Vec<Option<ExitWait>>,
+    /// Those who came later, and for whom they wait.
+    waits: Vec<(usize, ExitWait)>,
     monitors: Vec<Real>,
+    /// Whose mailboxes drop what does not fit.
+    droppers: Vec<usize>,
+    /// How many notes were sent; each has its number.
+    notes: usize,
     /// The last to go: their end waits for those who are held up.
     runtimes: Vec<Runtime>,
 }
@@ -166,6 +186,9 @@ impl Stage {
             model: Model::default(),
             parts: Vec::new(),
             exits: Vec::new(),
+            waits: Vec::new(),
+            droppers: Vec::new(),
+            notes: 0,
             monitors: Vec::new(),
             runtimes: vec![new_runtime(), new_runtime()],
         }
@@ -201,15 +224,25 @@ impl Stage {
 
     pub fn play(&mut self, step: &Step) {
         match *step {
-            Step::Start { runtime, thread, grieves } => {
+            Step::Start { runtime, thread, grieves, room } => {
                 let at = usize::from(runtime) % self.runtimes.len();
                 let start = if thread { Cast::<ThreadDoll>::start } else { Cast::<TaskDoll>::start };
-                let (player, events) = start(&self.runtimes[at], grieves);
-                self.model.start(at, grieves, false);
+                let mut options = Options::new().runtime(&self.runtimes[at]);
+                let capacity = room.map(|(room, _)| usize::from(room) + 1);
+                if let (Some(capacity), Some((_, drops))) = (capacity, room) {
+                    let on_full = if drops { OnFull::DropNewest } else { OnFull::Reject };
+                    options = options.mailbox(Mailbox::bounded(capacity, on_full));
+                }
+                let (player, events) = start(options, grieves);
+                let actor =
+                    self.model.start(Actor { runtime: at, grieves, room: capacity, ..Actor::default() });
+                if room.is_some_and(|(_, drops)| drops) {
+                    self.droppers.push(actor);
+                }
                 self.joins(player, events);
             }
             Step::Plain => {
-                self.model.start(NOWHERE, false, true);
+                self.model.start(Actor { runtime: NOWHERE, held: true, ..Actor::default() });
                 self.parts.push(Part::Plain(Monitors::new()));
                 self.exits.push(None);
             }
@@ -217,7 +250,8 @@ impl Stage {
             Step::SpawnMonitored { watcher, thread, stillborn } => {
                 let Some(at) = self.actor(watcher).filter(|&at| self.is_free(at)) else { return };
                 let (player, events, reference) = self.player(at).spawn_monitored(thread, stillborn);
-                let child = self.model.start(self.model.actors[at].runtime, false, false);
+                let runtime = self.model.actors[at].runtime;
+                let child = self.model.start(Actor { runtime, ..Actor::default() });
                 self.joins(player, events);
                 self.model.monitor(at, child, false);
                 self.monitors.push(Real { reference, guard: None });
@@ -231,11 +265,11 @@ impl Stage {
                 self.model.receive(at);
             }
             Step::Note { to } => {
-                let Some(at) = self.actor(to).filter(|&at| self.model.actors[at].dead.is_none()) else {
-                    return;
-                };
-                self.player(at).note();
-                self.model.note(at);
+                let Some(at) = self.actor(to) else { return };
+                self.notes += 1;
+                let gone = self.model.actors[at].dead.is_some();
+                let taken = self.model.note(at, self.notes) || !gone && self.droppers.contains(&at);
+                assert_eq!(self.player(at).note(self.notes as u32), taken, "a note to {at}");
             }
             Step::Ask { of } => {
                 let Some(at) = self.actor(of).filter(|&at| !self.model.actors[at].held) else { return };
@@ -283,19 +317,33 @@ impl Stage {
                 let Some(at) = self.pick(actor, held) else { return };
                 self.let_go(at);
             }
-            Step::Forget { actor } => {
-                let Some(at) = self.actor(actor).filter(|&at| !self.model.actors[at].held) else { return };
-                self.parts[at] = Part::Forgotten;
-                self.model.end(at, Cause::Normal);
+            Step::Forget { part, detach } => self.forget(part, detach),
+            Step::Wait { actor } => {
+                let Some(at) = self.actor(actor) else { return };
+                self.waits.push((at, begun(self.player(at).handle().wait_exit())));
             }
             Step::EndRuntime { runtime, in_order } => self.end_runtime(runtime, in_order),
         }
     }
 
+    fn forget(&mut self, part: u8, detach: bool) {
+        let Some(at) = self.pick(part, Part::is_here) else { return };
+        match std::mem::replace(&mut self.parts[at], Part::Forgotten) {
+            // It could not finish its mailbox.
+            here @ Part::Actor(.., Some(_)) => self.parts[at] = here,
+            Part::Actor(player, events, None) if detach => {
+                player.detach();
+                self.parts[at] = Part::Detached(events);
+            }
+            gone => {
+                drop(gone);
+                self.model.leave(at);
+            }
+        }
+    }
+
     fn monitor(&mut self, watcher: u8, target: u8, how: How) {
-        let (Some(watcher), Some(target)) =
-            (self.pick(watcher, |part| !matches!(part, Part::Forgotten)), self.actor(target))
-        else {
+        let (Some(watcher), Some(target)) = (self.pick(watcher, Part::is_here), self.actor(target)) else {
             return;
         };
         let handle = self.player(target).handle();
@@ -303,7 +351,7 @@ impl Stage {
         let (reference, guard) = match &mut self.parts[watcher] {
             Part::Actor(player, ..) => player.monitor(&handle, how),
             Part::Plain(monitors) => (monitors.monitor(&handle), None),
-            Part::Forgotten => unreachable!("not picked"),
+            Part::Detached(_) | Part::Forgotten => unreachable!("not picked"),
         };
         assert!(self.monitors.iter().all(|real| real.reference != reference), "each reference is new");
         self.monitors.push(Real { reference, guard });
@@ -311,14 +359,14 @@ impl Stage {
         self.model.monitor(watcher, target, softened);
     }
 
-    fn demonitor(&mut self, by: Option<u8>, monitor: u8) {
+    fn demonitor(&mut self, by: Option<u8>, monitor: u16) {
         // Three times in four one of which something may still come.
         let number = usize::from(monitor);
         let possible = |&at: &usize| number % 4 == 0 || self.model.monitors[at].fate != Fate::Over;
         let all: Vec<_> = (0..self.monitors.len()).filter(possible).collect();
         let Some(&monitor) = all.get(number / 4 % all.len().max(1)) else { return };
         let by = match by {
-            Some(by) => self.pick(by, |part| !matches!(part, Part::Forgotten)),
+            Some(by) => self.pick(by, Part::is_here),
             None => Some(self.model.monitors[monitor].watcher),
         };
         let Some(by) = by else { return };
@@ -328,7 +376,7 @@ impl Stage {
             (Some(guard), _) => guard.demonitor(),
             (None, Part::Actor(player, ..)) => player.demonitor(real.reference),
             (None, Part::Plain(monitors)) => monitors.demonitor(real.reference),
-            (None, Part::Forgotten) => return,
+            (None, Part::Detached(_) | Part::Forgotten) => return,
         };
         let cause = self.model.actors[self.model.monitors[monitor].target].dead;
 
@@ -366,10 +414,11 @@ impl Stage {
         let cause = if in_order { Cause::Shutdown } else { Cause::Kill };
         let doomed = self.model.alive_on(at).into_iter().map(|actor| {
             // A griever may have been told of another's death on the way out, and ended of that.
-            let real = self.player(actor).handle().exit_reason();
-            let grief =
-                self.model.actors[actor].grieves && real.is_some_and(|real| same(&real, Cause::Grief));
-            (actor, if grief { Cause::Grief } else { cause })
+            let real = self.exits[actor].take().expect("it was alive").wait();
+            let grief = self.model.actors[actor].grieves && same(&real, Cause::Grief);
+            let cause = if grief { Cause::Grief } else { cause };
+            assert!(same(&real, cause), "actor {actor} ended with {real}, not {cause:?}");
+            (actor, cause)
         });
         let doomed: Vec<_> = doomed.collect();
         self.model.die_together(&doomed);
@@ -388,9 +437,13 @@ impl Stage {
         }
         for at in 0..self.parts.len() {
             if let Part::Actor(player, ..) = &self.parts[at] {
-                if self.is_free(at) {
-                    assert_eq!(player.ask().expect("alive"), 7);
+                // A note that it has not come to yet may leave no room.
+                let mut answer = if self.is_free(at) { player.ask() } else { Ok(7) };
+                while answer == Err(RequestError::Full) {
+                    std::thread::yield_now();
+                    answer = player.ask();
                 }
+                assert_eq!(answer, Ok(7), "{at} is alive");
             }
         }
     }
@@ -398,6 +451,15 @@ impl Stage {
     /// Everything that can be seen is as the model says.
     pub fn check(&mut self, when: &str) {
         self.settle();
+        for (at, mut wait) in std::mem::take(&mut self.waits) {
+            if let Some(cause) = self.model.actors[at].dead {
+                let why = wait.wait();
+                assert!(same(&why, cause), "{when}: {at} ended with {why}, not {cause:?}");
+            } else {
+                assert!(poll_once(&mut wait).is_pending(), "{when}: {at} is alive");
+                self.waits.push((at, wait));
+            }
+        }
         let actors: Vec<_> = self
             .parts
             .iter()
@@ -409,6 +471,7 @@ impl Stage {
         for at in 0..self.parts.len() {
             let told = std::mem::take(&mut self.model.actors[at].told);
             let notes = std::mem::take(&mut self.model.actors[at].notes);
+            let notes: Vec<_> = notes.into_iter().map(|note| note as u32).collect();
             let this = &self.model.actors[at];
             let of = |fate| {
                 let here = self.model.monitors.iter().zip(&self.monitors);
@@ -421,7 +484,7 @@ impl Stage {
             };
             let mut expected: Vec<_> = told.iter().map(|&monitor| self.monitors[monitor].reference).collect();
             let mut heard = Vec::new();
-            let mut heard_notes = 0;
+            let mut heard_notes = Vec::new();
             let mut down = |down: deathwatch::Down| {
                 let monitor = self.monitors.iter().position(|real| real.reference == down.monitor_ref);
                 let target = self.model.monitors[monitor.expect("a reference of ours")].target;
@@ -433,6 +496,17 @@ impl Stage {
             let mut by = None;
             match &mut self.parts[at] {
                 Part::Forgotten => continue,
+                Part::Detached(_) if this.dead.is_some() => continue,
+                // Nobody can ask it, so it may not have come to them yet; nor what it monitors.
+                Part::Detached(events) => {
+                    for _ in 0..expected.len() {
+                        match events.next() {
+                            Event::Down(that) | Event::Retold(that) => down(that),
+                            other => panic!("{when}: {at} has {other:?}"),
+                        }
+                    }
+                    shown = of(Fate::Active);
+                }
                 Part::Plain(monitors) => {
                     for _ in 0..expected.len() {
                         down(monitors.try_recv().expect("it is there"));
@@ -443,7 +517,7 @@ impl Stage {
                     while let Some(event) = events.ready() {
                         match event {
                             Event::Down(that) | Event::Retold(that) => down(that),
-                            Event::Note(_) => heard_notes += 1,
+                            Event::Note(number) => heard_notes.push(number),
                             Event::Stopped(_) | Event::Dropped => {}
                         }
                     }

@@ -1,12 +1,13 @@
 //! What memory does on a long-lived target, and while the collector is held up.
 
-use std::sync::mpsc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use deathwatch::census;
 use deathwatch::prelude::*;
 use deathwatch::{Demonitor, Monitors, Options, Runtime};
 
-use crate::harness::{Report, alive, monitors, quiet};
+use crate::harness::{Report, alive, monitors, quiet, spin_until};
 
 struct Idle;
 impl Actor for Idle {}
@@ -138,15 +139,19 @@ pub fn a_thread_asleep_under_a_guard() -> Report {
     let runtime = Runtime::builder().workers(1).build().unwrap();
     let target = runtime.start(Idle).unwrap();
     let before = quiet();
-    let (wake_up, asleep) = mpsc::channel::<()>();
-    let (say, pinned) = mpsc::channel();
-    let sleeper = std::thread::spawn(move || {
-        let guard = census::pinned();
-        say.send(()).unwrap();
-        let _ = asleep.recv();
-        drop(guard);
+    let [pinned, wake_up] = [0; 2].map(|_| Arc::new(AtomicBool::new(false)));
+    let sleeper = std::thread::spawn({
+        let (pinned, wake_up) = (pinned.clone(), wake_up.clone());
+        move || {
+            let guard = census::pinned();
+            pinned.store(true, Ordering::Release);
+            while !wake_up.load(Ordering::Acquire) {
+                std::thread::park();
+            }
+            drop(guard);
+        }
     });
-    pinned.recv().unwrap();
+    spin_until(|| pinned.load(Ordering::Acquire));
 
     let (mut made, mut lost) = (0, 0);
     let mut watcher = Monitors::new();
@@ -165,7 +170,8 @@ pub fn a_thread_asleep_under_a_guard() -> Report {
     let held_back = quiet().zip(before).map(|(now, before)| now[1] - before[1]);
     assert!(held_back.is_none_or(|held| held >= made), "{held_back:?} entries: the guard holds nothing back");
 
-    drop(wake_up);
+    wake_up.store(true, Ordering::Release);
+    sleeper.thread().unpark();
     sleeper.join().unwrap();
     let left = kept_since(before);
     assert!(left.is_none_or(|left| left <= KEPT + BAG), "{left:?} entries stay after the guard has gone");

@@ -1,6 +1,6 @@
 //! The state word of an entry: its one outcome, and who still holds on to it.
 
-use crate::sync::atomic::{AtomicUsize, Ordering, acquire_all};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 const FIRED: usize = 1;
 const CANCELLED: usize = 2;
@@ -43,9 +43,10 @@ impl State {
         // target's reason, which demonitor tells in what it flushed.
         let mut word = self.word.load(Ordering::Acquire);
         while word & OUTCOME == 0 {
-            // ORDERING: AcqRel. Atomicity alone decides who wins; what the winner reads is ordered by how it found the
-            // entry (list, table). Release for the loser, see above; Acquire kept for symmetry.
-            match self.word.compare_exchange_weak(word, word | outcome, Ordering::AcqRel, Ordering::Acquire) {
+            // ORDERING: Release for the loser, see above. No Acquire for the winner: while there is no outcome nothing has
+            // been published here, and the entry itself it sees by having found it (list, table).
+            match self.word.compare_exchange_weak(word, word | outcome, Ordering::Release, Ordering::Acquire)
+            {
                 Ok(_) => return true,
                 Err(now) => word = now,
             }
@@ -55,8 +56,9 @@ impl State {
 
     /// Was it cancelled?
     pub fn is_cancelled(&self) -> bool {
-        // ORDERING: Acquire pairs with `settle`; the sweeper relies on the count that is raised after it.
-        self.word.load(Ordering::Acquire) & CANCELLED != 0
+        // ORDERING: Relaxed: a sweeper takes the entry out of the list for that, and reads nothing of it; its freeing is
+        // ordered by the references. That it is seen in time is the business of the count that is raised after it.
+        self.word.load(Ordering::Relaxed) & CANCELLED != 0
     }
 
     /// Is there no outcome yet?
@@ -71,8 +73,8 @@ impl State {
         // ORDERING: Relaxed: only the expected value below.
         let mut word = self.word.load(Ordering::Relaxed);
         while word >= ONE {
-            // ORDERING: Acquire: what the others did before is visible to the new holder.
-            match self.word.compare_exchange_weak(word, word + ONE, Ordering::Acquire, Ordering::Relaxed) {
+            // ORDERING: Relaxed, as for any count: what a holder reads is constant until there is none.
+            match self.word.compare_exchange_weak(word, word + ONE, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(now) => word = now,
             }
@@ -89,8 +91,8 @@ impl State {
         if before / ONE != references {
             return false;
         }
-        // ORDERING: Acquire pairs with the Release of all other holders.
-        acquire_all(&self.word);
+        // ORDERING: Acquire pairs with the Release of all other holders. A load and not a fence, as for a cell's references.
+        self.word.load(Ordering::Acquire);
         true
     }
 }

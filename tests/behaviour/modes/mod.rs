@@ -6,5 +6,6 @@ mod cleaning_up;
 mod creating;
 mod deaths;
 mod delivering;
+mod faults;
 mod requests;
 mod runtimes;
