@@ -1,7 +1,7 @@
 //! Blocks for messages, entries, cells and futures, that are handed around instead of being allocated each.
 //!
 //! A block is asked for and given back by its `Layout`. Sizes up to 1,024 bytes with an alignment of at most 16 are
-//! rounded up to one of 36 classes; everything else goes straight to the allocator. Blocks of a class are cut from
+//! rounded up to one of 51 classes; everything else goes straight to the allocator. Blocks of a class are cut from
 //! [`chunk`]s of 16 KiB. Each thread keeps free blocks of a class in two piles of up to a *batch* (about 8 KiB), so that a
 //! pair of [`alloc`] and [`free`] costs a few plain loads and stores. What a thread has too many of, it puts in whole
 //! batches into the class's [`depot`], which all threads share, and takes from there what it has too few of. So a
@@ -37,7 +37,7 @@ mod piles;
 /// The largest size that is pooled.
 pub const LARGEST: usize = 1024;
 
-/// The largest alignment that is pooled, and that of every pooled block.
+/// The largest alignment that is pooled. Every pooled block has that of 8, and this one if its size is a multiple of it.
 pub const ALIGN: usize = 16;
 
 /// Takes a block of at least `layout.size()` bytes at the alignment of `layout`.
@@ -104,14 +104,18 @@ fn block_layout(layout: Layout) -> Layout {
     unsafe { Layout::from_size_align_unchecked(layout.size().max(1), layout.align()) }
 }
 
-const CLASSES: usize = 36;
+const CLASSES: usize = 51;
 
-/// Steps of 16 up to 512, of 128 up to 1,024.
+/// Steps of 8 from 16 to 256, of 16 up to 512, of 128 up to 1,024.
 const SIZES: [usize; CLASSES] = {
     let mut sizes = [0; CLASSES];
     let mut class = 0;
     while class < CLASSES {
-        sizes[class] = if class < 32 { 16 * (class + 1) } else { 512 + 128 * (class - 31) };
+        sizes[class] = match class {
+            0..=30 => 16 + 8 * class,
+            31..=46 => 256 + 16 * (class - 30),
+            _ => 512 + 128 * (class - 46),
+        };
         class += 1;
     }
     sizes
@@ -131,11 +135,16 @@ const BATCH: [u32; CLASSES] = {
 
 #[inline]
 const fn class_of(layout: Layout) -> Option<usize> {
-    let size = layout.size();
-    if size > LARGEST || layout.align() > ALIGN {
+    if layout.align() > ALIGN || layout.size() > LARGEST {
         return None;
     }
-    if size <= 512 { Some(size.saturating_sub(1) / 16) } else { Some(31 + (size - 512).div_ceil(128)) }
+    // Steps of 8 are too short for an alignment of 16.
+    let size = if layout.align() == ALIGN { layout.size().next_multiple_of(ALIGN) } else { layout.size() };
+    Some(match size {
+        0..=256 => size.saturating_sub(9) / 8,
+        257..=512 => 30 + (size - 256).div_ceil(16),
+        _ => 46 + (size - 512).div_ceil(128),
+    })
 }
 
 #[cfg(all(test, not(any(dw_loom, miri, dw_sanitize))))]

@@ -36,7 +36,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// A fresh chunk for blocks of so many bytes: a multiple of 16, at most 1,024.
+    /// A fresh chunk for blocks of so many bytes: a multiple of 8, at least 16, at most 1,024.
     pub fn new(size: usize) -> Self {
         // SAFETY: the size is not zero.
         let chunk = unsafe { sync::alloc_block(LAYOUT) }.cast::<Header>();

@@ -85,7 +85,7 @@ impl Piles {
     /// `block` is a free block of this class that nobody else touches, and there is room.
     #[inline]
     unsafe fn push(&self, block: NonNull<u8>) {
-        // SAFETY: at least 16 bytes at an alignment of 16.
+        // SAFETY: at least 16 bytes at an alignment of 8.
         unsafe { block.cast::<*mut u8>().write(self.top.get()) };
         self.top.set(block.as_ptr());
         self.room.set(self.room.get() - 1);
