@@ -20,6 +20,7 @@ mod map;
 mod once;
 mod oracle;
 mod own_thread;
+mod pool;
 mod sweep;
 mod wait;
 mod waker;

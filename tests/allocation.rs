@@ -3,9 +3,9 @@
 //! the whole process's.
 //!
 //! The figures below are bounds that hold whatever the timing, and are tight: most are met exactly. "On a worker" and "here"
-//! tell apart which thread allocates. Blocks of up to 1 KiB (messages, requests, futures, monitors, actors) come from
-//! lists that each thread keeps, so what one thread both takes and gives back costs nothing in the steady state; what one
-//! thread takes and another gives back costs one allocation each.
+//! tell apart which thread allocates. Blocks of up to 1 KiB (messages, requests, futures, monitors, actors) are cut from chunks
+//! of 16 KiB and go around in batches between the threads, so they cost nothing in the steady state, whoever takes them and
+//! whoever gives them back; `CHUNKS` is for what may be cut ahead.
 //!
 //! Known exceptions, each counted here:
 //!
@@ -26,6 +26,8 @@ use deathwatch::{Demonitor, Monitors, Runtime, census, prelude::*};
 const BAG: usize = 63;
 /// Wake-ups from outside per allocation of the runtime's injection queue.
 const INJECTOR: usize = 31;
+/// What a thread may have cut ahead of what it needs: a chunk for entries, one for maps.
+const CHUNKS: usize = 2 * 16 * 1024;
 /// Bytes of one monitor: the entry that joins both sides.
 const ENTRY: usize = 72;
 
@@ -227,7 +229,7 @@ fn messages() {
     let send = || (0..N).for_each(|n| sum.send(Add(n as u64)).expect("it lives"));
     send();
     let (here, on_worker) = allocations(send);
-    at_most("messages from a plain thread, here", here, N + N / INJECTOR + 1);
+    at_most("messages from a plain thread, here", here, N / 16 + N / INJECTOR + 1);
     at_most("messages from a plain thread, on the worker", on_worker, 0);
 }
 
@@ -255,7 +257,7 @@ fn requests() {
     let wait = || (0..N).for_each(|n| assert!(sum.request(Add(n as u64)).wait().is_ok()));
     wait();
     let (here, on_worker) = allocations(wait);
-    at_most("requests from a plain thread, here", here, N + N / INJECTOR + 1);
+    at_most("requests from a plain thread, here", here, N / 16 + N / INJECTOR + 1);
     at_most("requests from a plain thread, on the worker", on_worker, 0);
 }
 
@@ -376,7 +378,11 @@ fn bytes() {
                 });
                 let bytes = live() - before;
                 println!("bytes of a monitor, one of {n}: {}", bytes / n);
-                at_most(&format!("bytes of {n} monitors"), bytes, n * ENTRY + table(n).1);
+                at_most(
+                    &format!("bytes of {n} monitors"),
+                    bytes,
+                    n * ENTRY * 101 / 100 + table(n).1 + CHUNKS,
+                );
             });
         });
     }

@@ -124,6 +124,8 @@ where
     let block = new_block::<F, H>(Cell::new(vtable, birth, true), host);
     let address = Address { cell: CellRef(block.cast()), stage: PhantomData };
     let strong = Strong::revive(&address);
+    // The life's own reference, which keeps the block until its last run is over (see `Runnable`).
+    std::mem::forget(address.cell.clone());
     // SAFETY: the cell is not shared with any thread that could run it: its first `Runnable` is not made yet. What is
     // written over is `Gone`, which has nothing to drop.
     unsafe { block.as_ref() }
@@ -154,6 +156,9 @@ pub fn observer<S: 'static, H: Host>(host: H) -> Consumer<S> {
 }
 
 /// The cell is queued, and this is the one ticket to run it.
+///
+/// It stands for the reference that every life has to its own block from its making on, whether it is queued, runs or is
+/// idle. The run that is its last gives that up; so queueing and running count nothing.
 pub struct Runnable {
     cell: ManuallyDrop<CellRef>,
 }
@@ -166,8 +171,9 @@ enum Run {
 }
 
 impl Runnable {
+    /// To be made by whoever brought the lifecycle word to *queued*.
     pub(super) fn new(cell: &CellRef) -> Self {
-        Runnable { cell: ManuallyDrop::new(cell.clone()) }
+        Runnable { cell: ManuallyDrop::new(CellRef(cell.0)) }
     }
 
     /// The ticket that the maker of a cell owes; to be made once.
@@ -177,7 +183,7 @@ impl Runnable {
 
     /// Gives it to the host of its cell.
     pub fn submit(self) {
-        let cell = CellRef::clone(&self.cell);
+        let cell = CellRef::clone(&self.cell); // the run may be over, and the block gone, before `schedule` has returned
         // SAFETY: the vtable belongs to this block.
         unsafe { (cell.vtable.schedule)(&cell, self) };
     }
@@ -190,9 +196,11 @@ impl Runnable {
         // SAFETY: the vtable belongs to this block; we hold the ticket, and `begin` made us the running thread.
         let run = unsafe { (this.cell.vtable.run)(&this.cell, false) };
         match run {
-            Run::Again if this.cell.life.end() == End::Queue => Some(ManuallyDrop::into_inner(this)),
-            _ => {
-                // SAFETY: dropped once, `this` is forgotten.
+            // Idle, the block may be gone as soon as `end` has said so: somebody else may have queued and run it.
+            Run::Again => (this.cell.life.end() == End::Queue).then(|| ManuallyDrop::into_inner(this)),
+            Run::Over => {
+                // SAFETY: the life's own reference, given up once: `this` is not dropped, and no other `Runnable` will be
+                // made.
                 unsafe { ManuallyDrop::drop(&mut this.cell) };
                 None
             }
@@ -216,7 +224,7 @@ impl Drop for Runnable {
     /// Nobody will run it: the actor is killed here and now.
     fn drop(&mut self) {
         self.cell.life.begin();
-        // SAFETY: as in `run`; the reference is dropped once.
+        // SAFETY: as in `run`; the life's reference is given up once, when it is over.
         unsafe {
             while let Run::Again = (self.cell.vtable.run)(&self.cell, true) {}
             ManuallyDrop::drop(&mut self.cell);

@@ -1,0 +1,88 @@
+//! Blocks that are handed around: the depot of batches, and the chunks that blocks come from and go home to.
+
+use std::ptr::NonNull;
+
+use deathwatch::internals::structs::pool::chunk::{Owner, give_home};
+use deathwatch::internals::structs::pool::depot::Depot;
+use deathwatch::internals::sync::{Arc, UnsafeCell, new_block, take_block};
+
+use crate::fixture::{Token, spawn};
+use crate::harness::{Bound, model};
+
+/// Stands for a batch: what is in it was written by the thread that put it into the depot.
+struct Batch(UnsafeCell<u32>, Token);
+
+fn batch(number: u32) -> NonNull<u8> {
+    let batch = new_block(Batch(UnsafeCell::new(0), Token::new()));
+    // SAFETY: fresh, and ours.
+    unsafe { batch.as_ref() }.0.with_mut(|content| unsafe { *content = number });
+    batch.cast()
+}
+
+fn open(batch: NonNull<u8>) -> u32 {
+    // SAFETY: it came out of the depot, so it is ours alone.
+    let batch = unsafe { take_block(batch.cast::<Batch>()) };
+    batch.0.with(|content| unsafe { *content })
+}
+
+/// Two put a batch in, two take one out: each batch is put, with its content, and comes out once. Nobody is left with
+/// nothing when there is something.
+#[test]
+fn puts_vs_takes() {
+    model("pool_puts_vs_takes", Bound::Preemptions(3), 950, || {
+        let depot = Arc::new(Depot::new());
+        let (putter, taker) = (depot.clone(), depot.clone());
+        let putter = spawn(move || putter.put(batch(1)).is_ok());
+        let taker = spawn(move || taker.take().map(open));
+        let put = depot.put(batch(2)).is_ok();
+        let mut out: Vec<_> = depot.take().map(open).into_iter().collect();
+        assert!(put && putter.join().unwrap(), "there was room for both");
+        out.extend(taker.join().unwrap());
+        out.extend(std::iter::from_fn(|| depot.take().map(open)));
+        out.sort_unstable();
+        assert_eq!(out, [1, 2]);
+    });
+}
+
+/// Three puts for two places, against one that takes: what is refused is given back, and what was put comes out once.
+#[test]
+fn a_full_depot_vs_take() {
+    model("pool_a_full_depot_vs_take", Bound::Unbounded, 5, || {
+        let depot = Arc::new(Depot::new());
+        assert!(depot.put(batch(1)).is_ok());
+        let putter = depot.clone();
+        let putter = spawn(move || [2, 3].map(|number| putter.put(batch(number)).map_err(open)));
+        let mut out: Vec<_> = depot.take().map(open).into_iter().collect();
+        out.extend(putter.join().unwrap().into_iter().filter_map(Result::err));
+        out.extend(std::iter::from_fn(|| depot.take().map(open)));
+        out.sort_unstable();
+        assert_eq!(out, [1, 2, 3]);
+    });
+}
+
+/// The owner of a chunk leaves while its blocks go home from two threads: who is last gives the chunk back, once, after
+/// everybody's last use.
+#[test]
+fn blocks_go_home_vs_owner_leaves() {
+    model("pool_blocks_go_home_vs_owner_leaves", Bound::Unbounded, 45, || {
+        struct Sent(NonNull<u8>);
+        // SAFETY: a block belongs to nobody's thread.
+        unsafe impl Send for Sent {}
+        impl Sent {
+            fn go_home(self) {
+                // SAFETY: the block is ours, as large as this, and not used again.
+                unsafe {
+                    self.0.cast::<u64>().write(7);
+                    give_home(self.0);
+                }
+            }
+        }
+        let mut owner = Owner::new(16);
+        let mut blocks = Vec::new();
+        owner.cut(8, |block| blocks.push(Sent(block)));
+        assert_eq!((blocks.len(), owner.left()), (2, 0));
+        let others: Vec<_> = blocks.into_iter().map(|block| spawn(move || block.go_home())).collect();
+        drop(owner);
+        others.into_iter().for_each(|other| other.join().unwrap());
+    });
+}

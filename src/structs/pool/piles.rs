@@ -1,0 +1,195 @@
+//! A thread's own free blocks.
+
+use core::cell::{Cell, RefCell};
+use core::iter;
+use core::ptr::{self, NonNull};
+
+use super::chunk::{self, Owner};
+use super::depot::Depot;
+use super::{BATCH, CLASSES, SIZES};
+
+/// How many blocks are cut from a chunk at a time.
+const CUT: usize = 16;
+
+static DEPOTS: [Depot; CLASSES] = [const { Depot::new() }; CLASSES];
+
+/// The free blocks of one class. The first word of a free block points to the next one.
+struct Piles {
+    /// The pile that is taken from and given to.
+    top: Cell<*mut u8>,
+    /// How many more blocks `top` takes; 0 before the first use and after the thread's end.
+    room: Cell<u32>,
+    /// A whole batch, or null.
+    spare: Cell<*mut u8>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    /// Nothing has been needed yet.
+    Before,
+    Open,
+    /// The thread is ending.
+    Over,
+}
+
+thread_local! {
+    // No destructor (rule 3): const-initialised cells of plain data.
+    static PILES: [Piles; CLASSES] = const {
+        [const { Piles { top: Cell::new(ptr::null_mut()), room: Cell::new(0), spare: Cell::new(ptr::null_mut()) } };
+            CLASSES]
+    };
+    static PHASE: Cell<Phase> = const { Cell::new(Phase::Before) };
+    static OWNED: Owned = const { Owned([const { RefCell::new(None) }; CLASSES]) };
+}
+
+/// The chunks that the thread cuts from; dropped at its end.
+struct Owned([RefCell<Option<Owner>>; CLASSES]);
+
+/// Takes a block of the class.
+#[inline]
+pub(super) fn take(class: usize) -> NonNull<u8> {
+    PILES.with(|piles| piles[class].pop().unwrap_or_else(|| piles[class].fetch(class)))
+}
+
+/// Takes back a block of the class.
+///
+/// # Safety
+///
+/// `block` came from [`take`] for this class, and is the caller's, who does not use it again.
+#[inline]
+pub(super) unsafe fn give(class: usize, block: NonNull<u8>) {
+    PILES.with(|piles| {
+        let piles = &piles[class];
+        if piles.room.get() == 0 && !piles.make_room(class) {
+            // SAFETY: every block of a class was cut from a chunk; the rest is the caller's promise.
+            return unsafe { chunk::give_home(block) };
+        }
+        // SAFETY: the block is ours by the caller's promise.
+        unsafe { piles.push(block) };
+    });
+}
+
+impl Piles {
+    #[inline]
+    fn pop(&self) -> Option<NonNull<u8>> {
+        let block = NonNull::new(self.top.get())?;
+        // SAFETY: a block in the pile is free, and its first word was written by `push` or by another thread's, which
+        // was before the batch came here through the depot.
+        self.top.set(unsafe { next(block) });
+        self.room.set(self.room.get() + 1);
+        Some(block)
+    }
+
+    /// # Safety
+    ///
+    /// `block` is a free block of this class that nobody else touches, and there is room.
+    #[inline]
+    unsafe fn push(&self, block: NonNull<u8>) {
+        // SAFETY: at least 16 bytes at an alignment of 8.
+        unsafe { block.cast::<*mut u8>().write(self.top.get()) };
+        self.top.set(block.as_ptr());
+        self.room.set(self.room.get() - 1);
+    }
+
+    /// The top pile is empty: puts another in its place, and takes a block.
+    #[cold]
+    fn fetch(&self, class: usize) -> NonNull<u8> {
+        if !open() {
+            let mut single = None;
+            Owner::new(SIZES[class]).cut(1, |block| single = Some(block));
+            return single.expect("a fresh chunk has blocks");
+        }
+        let batch = NonNull::new(self.spare.replace(ptr::null_mut())).or_else(|| DEPOTS[class].take());
+        match batch {
+            Some(batch) => {
+                self.top.set(batch.as_ptr());
+                self.room.set(0);
+            }
+            None => self.cut(class),
+        }
+        self.pop().expect("there are blocks now")
+    }
+
+    fn cut(&self, class: usize) {
+        self.room.set(BATCH[class]);
+        OWNED.with(|owned| {
+            let mut owned = owned.0[class].borrow_mut();
+            if owned.as_ref().is_none_or(|owner| owner.left() == 0) {
+                *owned = Some(Owner::new(SIZES[class]));
+            }
+            if let Some(owner) = &mut *owned {
+                // SAFETY: just cut, ours; a batch has room for so many.
+                owner.cut(CUT.min(BATCH[class] as usize), |block| unsafe { self.push(block) });
+            }
+        });
+    }
+
+    /// The top pile is full: puts it away. False when nothing may be kept any more.
+    #[cold]
+    fn make_room(&self, class: usize) -> bool {
+        if !open() {
+            return false;
+        }
+        if !self.top.get().is_null() {
+            let full = self.top.replace(ptr::null_mut());
+            if let Some(spare) = NonNull::new(self.spare.replace(full)) {
+                if let Err(batch) = DEPOTS[class].put(spare) {
+                    all_home(batch.as_ptr());
+                }
+            }
+        }
+        self.room.set(BATCH[class]);
+        true
+    }
+}
+
+/// # Safety
+///
+/// `block` stands in a pile.
+#[inline]
+unsafe fn next(block: NonNull<u8>) -> *mut u8 {
+    // SAFETY: see `push`, which wrote the first word.
+    unsafe { block.cast::<*mut u8>().read() }
+}
+
+/// Sends a pile home.
+fn all_home(mut top: *mut u8) {
+    while let Some(block) = NonNull::new(top) {
+        // SAFETY: in a pile that is ours; read before it goes.
+        unsafe {
+            top = next(block);
+            chunk::give_home(block);
+        }
+    }
+}
+
+/// May the thread keep blocks? Sees to it that they are let go at its end.
+fn open() -> bool {
+    if PHASE.get() == Phase::Before {
+        PHASE.set(if OWNED.try_with(|_| ()).is_ok() { Phase::Open } else { Phase::Over });
+    }
+    PHASE.get() == Phase::Open
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        PHASE.set(Phase::Over);
+        PILES.with(|piles| {
+            for piles in piles {
+                all_home(piles.top.replace(ptr::null_mut()));
+                all_home(piles.spare.replace(ptr::null_mut()));
+                piles.room.set(0);
+            }
+        });
+    }
+}
+
+/// How many blocks of the class the thread keeps. For tests.
+#[allow(dead_code)]
+pub(super) fn kept(class: usize) -> usize {
+    let count = |top: *mut u8| {
+        // SAFETY: piles of this thread.
+        iter::successors(NonNull::new(top), |block| NonNull::new(unsafe { next(*block) })).count()
+    };
+    PILES.with(|piles| count(piles[class].top.get()) + count(piles[class].spare.get()))
+}
