@@ -54,8 +54,8 @@ impl Turn {
 /// The counts are not empty words: they see what is alive.
 #[test]
 fn the_counts_count() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let runtime = solo();
     let (target, _) = Puppet::on(&runtime);
     let mut monitors = Monitors::new();
@@ -71,8 +71,8 @@ fn the_counts_count() {
 /// dropped.
 #[test]
 fn many_short_lived_watchers() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let runtime = solo();
     let (target, _) = Puppet::on(&runtime);
     let before = Turn::count();
@@ -112,8 +112,8 @@ fn many_short_lived_watchers() {
 /// R42, R47: a watcher that lives long, with ten thousand targets that come and go.
 #[test]
 fn many_short_lived_targets() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let runtime = solo();
     let (watcher, events) = Puppet::on(&runtime);
     let mut monitors = Monitors::new();
@@ -138,8 +138,8 @@ fn many_short_lived_targets() {
 /// R12, R49: a dead target whose Down nobody has looked at is kept; when it is looked at, or the watcher goes, it is not.
 #[test]
 fn unread_downs() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let runtime = solo();
     let mut monitors = Monitors::new();
     for _ in 0..100 {
@@ -162,8 +162,8 @@ fn unread_downs() {
 /// runtime.
 #[test]
 fn cycles_of_monitors() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     for ending in 0..4 {
         let runtime = duo();
         let ring: Vec<_> = (0..200).map(|_| Puppet::on(&runtime).0).collect();
@@ -200,8 +200,8 @@ fn cycles_of_monitors() {
 /// R45: a ring of 100,000 actors, each watching the next.
 #[test]
 fn a_great_ring() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let runtime = duo();
     let ring: Vec<_> = (0..100_000).map(|_| Puppet::on(&runtime).0).collect();
     for (n, actor) in ring.iter().enumerate() {
@@ -216,8 +216,8 @@ fn a_great_ring() {
 /// R39, R44: demonitor, the target's end and the watcher's end race for the same entries.
 #[test]
 fn races_leave_nothing() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let runtime = duo();
     for _ in 0..1_000 {
         let (target, _) = Puppet::on(&runtime);
@@ -240,8 +240,8 @@ fn races_leave_nothing() {
 /// R69: requests leave nothing behind, whatever their end: reply, time limit, drop, death, no room.
 #[test]
 fn requests_leave_nothing() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let runtime = solo();
     for policy in [OnFull::Reject, OnFull::Wait, OnFull::DropNewest, OnFull::DropOldest] {
         let options = Options::new().runtime(&runtime).mailbox(Mailbox::bounded(2, policy));
@@ -279,8 +279,8 @@ fn requests_leave_nothing() {
 /// that hold their own actors, contexts that outlive it.
 #[test]
 fn the_end_of_a_runtime_leaves_nothing() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let (here, there) = (duo(), duo());
     let mut outside = Monitors::new();
     let mut contexts = Vec::new();
@@ -322,8 +322,8 @@ fn the_end_of_a_runtime_leaves_nothing() {
 /// R50: an actor that was refused because its runtime had ended is gone, and so is one that never ran.
 #[test]
 fn actors_that_never_ran() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let runtime: Runtime = solo();
     let options = Options::new().runtime(&runtime);
     let (blocker, _) = Puppet::on(&runtime);
@@ -346,8 +346,8 @@ fn actors_that_never_ran() {
 #[test]
 #[cfg(target_os = "linux")]
 fn monitors_need_no_threads() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
     let runtime = solo();
     let (target, _) = Puppet::on(&runtime);
@@ -365,7 +365,6 @@ fn monitors_need_no_threads() {
     });
     assert_eq!(target.monitored_by().len(), 20_000);
     assert_eq!((runtime.live_actors(), Turn::count()[0]), (actors, cells));
-    // Other tests wait for their turn, each with a watchdog of its own, so the count may not be exact.
     assert!(threads() < before + 100);
     drop((target, watcher, monitors, runtime));
     turn.end();
@@ -374,8 +373,8 @@ fn monitors_need_no_threads() {
 /// R46: when all monitors of a target have been taken back, no more than a small constant of them is still in its list.
 #[test]
 fn cancelled_entries_are_bounded_by_the_live_ones() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let runtime = solo();
     let target = runtime.start(Idle).unwrap();
     let mut monitors = deathwatch::Monitors::new();
@@ -394,8 +393,8 @@ fn cancelled_entries_are_bounded_by_the_live_ones() {
 /// R49: who waited for room in a mailbox whose actor died meanwhile is not kept by it, however long a handle to it is.
 #[test]
 fn dead_mailboxes_keep_no_waiters() {
-    let _dog = watchdog!();
     let turn = Turn::take();
+    let _dog = watchdog!();
     let runtime = duo();
     let (full, _) = Puppet::with(Options::new().runtime(&runtime).mailbox(Mailbox::bounded(1, OnFull::Wait)));
     let wedge = full.wedge();

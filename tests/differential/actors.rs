@@ -345,7 +345,8 @@ impl Actors {
 
     /// Until nothing more follows from what was done.
     fn settle(&mut self) {
-        while (0..self.actors.len()).fold(false, |died, at| !self.probe(at) || died) {}
+        let all = |this: &mut Self| (0..this.actors.len()).filter(|&at| !this.probe(at)).count();
+        while all(self) > 0 {}
     }
 
     fn number(&self, id: ActorId) -> usize {
