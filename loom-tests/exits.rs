@@ -84,7 +84,7 @@ fn exit_vs_handling_vs_looking() {
 /// monitor's own.
 #[test]
 fn looking_vs_last_reference() {
-    model("looking_vs_last_reference", Bound::Preemptions(3), 1, || {
+    model("looking_vs_last_reference", Bound::Preemptions(3), 210, || {
         let (watcher, target) = (Party::new(), Party::new());
         let key = monitor(&watcher.address(), &target.cell());
         let (cell, lookers) = (watcher.cell(), watcher.cell());

@@ -199,7 +199,7 @@ fn two_sweepers_vs_close() {
 /// One that cancels two, and another sweeper that may have them counted before it sees them: none stays behind.
 #[test]
 fn sweeper_of_two_vs_sweeper() {
-    model("list_sweeper_of_two_vs_sweeper", Bound::Preemptions(3), 1, || {
+    model("list_sweeper_of_two_vs_sweeper", Bound::Preemptions(3), 24_000, || {
         let (list, [last, middle, first]) = list_of();
         let other = list.clone();
         let sweeper = spawn(move || {

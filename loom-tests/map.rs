@@ -392,7 +392,7 @@ fn walk_vs_inserts() {
 /// A removed entry is unlinked by somebody who comes past it, and a walk gets to the one behind it by that link alone.
 #[test]
 fn walk_vs_insert_vs_unlinked_by_another() {
-    model("map_walk_vs_insert_vs_unlinked_by_another", Bound::Preemptions(3), 1, || {
+    model("map_walk_vs_insert_vs_unlinked_by_another", Bound::Preemptions(3), 33_000, || {
         let slot = slot_of(&[FIRST, LAST]);
         let (walker, passer) = (slot.clone(), slot.clone());
         let passer = spawn(move || assert!(remove(&passer, LAST)));

@@ -224,6 +224,9 @@ impl Bound {
     /// A ticket to be pushed into the mailbox, if there are fewer than messages in the ring.
     pub fn ticket<S: 'static>(this: &Arc<Self>) -> Option<Parcel<S>> {
         let wanted = this.ring.as_ref().map_or(0, Ring::len);
+        // ORDERING: Acquire pairs with the fence of a ticket that is opened: whose message is no longer in the length, its
+        // lowering shows in the count.
+        fence(Ordering::Acquire);
         // ORDERING: Acquire pairs with the Release in `ticket_pushed`: the tickets we rely on are in the mailbox. Read
         // after the length: see `Ticket`.
         if this.tickets.load(Ordering::Acquire) >= wanted as isize {
