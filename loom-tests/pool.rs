@@ -73,7 +73,7 @@ fn blocks_go_home_vs_owner_leaves() {
                 // SAFETY: the block is ours, as large as this, and not used again.
                 unsafe {
                     self.0.cast::<u64>().write(7);
-                    give_home(self.0);
+                    give_home([self.0]);
                 }
             }
         }

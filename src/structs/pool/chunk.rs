@@ -50,7 +50,8 @@ impl Owner {
         limit((SPAN - 16 - FIRST) / self.size, 2) - self.cut
     }
 
-    /// Cuts up to `most` blocks, and calls `each` with every one. Each is owned by the caller, until it is
+    /// Cuts up to `most` blocks, and calls `each` with every one, the last one first: from a pile they then come in the order
+    /// in which they lie, and who walks over what was made of them goes straight through memory. Each is owned by the caller, until it is
     /// [`give_home`]d.
     pub fn cut(&mut self, most: usize, mut each: impl FnMut(NonNull<u8>)) {
         let many = most.min(self.left());
@@ -59,42 +60,55 @@ impl Owner {
         header.tracked.touch();
         // ORDERING: Relaxed: our own count keeps it above zero; a block is handed on with an order of its own.
         header.out.fetch_add(many, Ordering::Relaxed);
-        for _ in 0..many {
+        for at in (self.cut..self.cut + many).rev() {
             // SAFETY: within the chunk: `left` counts what fits.
-            each(unsafe { self.chunk.cast::<u8>().add(FIRST + self.cut * self.size) });
-            self.cut += 1;
+            each(unsafe { self.chunk.cast::<u8>().add(FIRST + at * self.size) });
         }
+        self.cut += many;
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
         // SAFETY: the owner's count, given up once.
-        unsafe { give_up(self.chunk) };
+        unsafe { give_up(self.chunk, 1) };
     }
 }
 
-/// Gives a block back to its chunk.
+/// Gives blocks back to their chunks. Neighbours of one chunk that follow each other are given back at once.
 ///
 /// # Safety
 ///
-/// `block` came from [`Owner::cut`], with that pointer's provenance; it is the caller's, who does not use it again.
-pub unsafe fn give_home(block: NonNull<u8>) {
+/// The blocks came from [`Owner::cut`], with those pointers' provenance; they are the caller's, who does not use them again.
+pub unsafe fn give_home(blocks: impl IntoIterator<Item = NonNull<u8>>) {
+    let mut blocks = blocks.into_iter().map(chunk_of).peekable();
+    while let Some(chunk) = blocks.next() {
+        let mut many = 1;
+        while blocks.next_if_eq(&chunk).is_some() {
+            many += 1;
+        }
+        // SAFETY: so many blocks' counts, given up once.
+        unsafe { give_up(chunk, many) };
+    }
+}
+
+/// The chunk that a block was cut from.
+fn chunk_of(block: NonNull<u8>) -> NonNull<Header> {
     let chunk = block.as_ptr().map_addr(|addr| addr & !(SPAN - 1));
-    // SAFETY: the chunk is at the multiple of SPAN below its blocks, hence not null; this block's count is given up once.
-    unsafe { give_up(NonNull::new_unchecked(chunk).cast()) };
+    // SAFETY: the chunk is at the multiple of SPAN below its blocks, hence not null.
+    unsafe { NonNull::new_unchecked(chunk).cast() }
 }
 
 /// # Safety
 ///
-/// The caller owns one of the chunk's count, and does not use the chunk again.
-unsafe fn give_up(chunk: NonNull<Header>) {
+/// The caller owns so many of the chunk's count, and does not use the chunk again.
+unsafe fn give_up(chunk: NonNull<Header>, many: usize) {
     // SAFETY: alive by the count that we own.
     let header = unsafe { chunk.as_ref() };
     header.tracked.touch();
     // ORDERING: AcqRel: Release: our use of the chunk is before its freeing; Acquire: the last one frees it after
     // everybody else's use.
-    if header.out.fetch_sub(1, Ordering::AcqRel) == 1 {
+    if header.out.fetch_sub(many, Ordering::AcqRel) == many {
         header.tracked.end();
         // SAFETY: from `new`, with this layout; nobody has a block of it, and nobody will.
         unsafe { sync::free_block(chunk.cast(), LAYOUT) };

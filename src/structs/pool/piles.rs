@@ -62,7 +62,7 @@ pub(super) unsafe fn give(class: usize, block: NonNull<u8>) {
         let piles = &piles[class];
         if piles.room.get() == 0 && !piles.make_room(class) {
             // SAFETY: every block of a class was cut from a chunk; the rest is the caller's promise.
-            return unsafe { chunk::give_home(block) };
+            return unsafe { chunk::give_home([block]) };
         }
         // SAFETY: the block is ours by the caller's promise.
         unsafe { piles.push(block) };
@@ -152,15 +152,20 @@ unsafe fn next(block: NonNull<u8>) -> *mut u8 {
     unsafe { block.cast::<*mut u8>().read() }
 }
 
+/// The blocks of a pile. Each is left alone when it has been given out.
+fn blocks(mut top: *mut u8) -> impl Iterator<Item = NonNull<u8>> {
+    iter::from_fn(move || {
+        let block = NonNull::new(top)?;
+        // SAFETY: in a pile that is ours.
+        top = unsafe { next(block) };
+        Some(block)
+    })
+}
+
 /// Sends a pile home.
-fn all_home(mut top: *mut u8) {
-    while let Some(block) = NonNull::new(top) {
-        // SAFETY: in a pile that is ours; read before it goes.
-        unsafe {
-            top = next(block);
-            chunk::give_home(block);
-        }
-    }
+fn all_home(top: *mut u8) {
+    // SAFETY: the pile is ours, and given up; a block's link is read before the block goes.
+    unsafe { chunk::give_home(blocks(top)) };
 }
 
 /// May the thread keep blocks? Sees to it that they are let go at its end.
@@ -187,9 +192,6 @@ impl Drop for Owned {
 /// How many blocks of the class the thread keeps. For tests.
 #[allow(dead_code)]
 pub(super) fn kept(class: usize) -> usize {
-    let count = |top: *mut u8| {
-        // SAFETY: piles of this thread.
-        iter::successors(NonNull::new(top), |block| NonNull::new(unsafe { next(*block) })).count()
-    };
+    let count = |top| blocks(top).count();
     PILES.with(|piles| count(piles[class].top.get()) + count(piles[class].spare.get()))
 }
