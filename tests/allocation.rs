@@ -364,7 +364,7 @@ fn bytes() {
     // The worker takes them in order, so when the last answers, all have started.
     actors[ACTORS - 1].request(Add(0)).wait().expect("it lives");
     // The cell, its life, and the entry that ties it to its runtime.
-    at_most("bytes of an idle actor", (live() - before) / ACTORS, 480);
+    at_most("bytes of an idle actor", (live() - before) / ACTORS, 496);
 
     for n in [1, 10, 1_000, 100_000] {
         // On a thread of its own, whose lists are empty.
