@@ -10,18 +10,21 @@ use crate::fixture::{Token, spawn};
 use crate::harness::{Bound, model};
 
 /// Stands for a batch: what is in it was written by the thread that put it into the depot.
-struct Batch(UnsafeCell<u32>, Token);
+struct Batch(UnsafeCell<u32>, #[expect(dead_code, reason = "it is there to be dropped")] Token);
 
 fn batch(number: u32) -> NonNull<u8> {
     let batch = new_block(Batch(UnsafeCell::new(0), Token::new()));
     // SAFETY: fresh, and ours.
-    unsafe { batch.as_ref() }.0.with_mut(|content| unsafe { *content = number });
+    let content = unsafe { &batch.as_ref().0 };
+    // SAFETY: as above.
+    content.with_mut(|content| unsafe { *content = number });
     batch.cast()
 }
 
 fn open(batch: NonNull<u8>) -> u32 {
     // SAFETY: it came out of the depot, so it is ours alone.
     let batch = unsafe { take_block(batch.cast::<Batch>()) };
+    // SAFETY: as above.
     batch.0.with(|content| unsafe { *content })
 }
 
