@@ -1,8 +1,7 @@
-//! Blocks that are handed around: the depot of batches, and the chunks that blocks come from and go home to.
+//! Blocks that are handed around: the depot of batches.
 
 use std::ptr::NonNull;
 
-use deathwatch::internals::structs::pool::chunk::{Owner, give_home};
 use deathwatch::internals::structs::pool::depot::Depot;
 use deathwatch::internals::sync::{Arc, UnsafeCell, new_block, take_block};
 
@@ -60,32 +59,5 @@ fn a_full_depot_vs_take() {
         out.extend(std::iter::from_fn(|| depot.take().map(open)));
         out.sort_unstable();
         assert_eq!(out, [1, 2, 3]);
-    });
-}
-
-/// The owner of a chunk leaves while its blocks go home from two threads: who is last gives the chunk back, once, after
-/// everybody's last use.
-#[test]
-fn blocks_go_home_vs_owner_leaves() {
-    model("pool_blocks_go_home_vs_owner_leaves", Bound::Unbounded, 45, || {
-        struct Sent(NonNull<u8>);
-        // SAFETY: a block belongs to nobody's thread.
-        unsafe impl Send for Sent {}
-        impl Sent {
-            fn go_home(self) {
-                // SAFETY: the block is ours, as large as this, and not used again.
-                unsafe {
-                    self.0.cast::<u64>().write(7);
-                    give_home([self.0]);
-                }
-            }
-        }
-        let mut owner = Owner::new(16);
-        let mut blocks = Vec::new();
-        owner.cut(8, |block| blocks.push(Sent(block)));
-        assert_eq!((blocks.len(), owner.left()), (2, 0));
-        let others: Vec<_> = blocks.into_iter().map(|block| spawn(move || block.go_home())).collect();
-        drop(owner);
-        others.into_iter().for_each(|other| other.join().unwrap());
     });
 }

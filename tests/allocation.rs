@@ -3,9 +3,10 @@
 //! the whole process's.
 //!
 //! The figures below are bounds that hold whatever the timing, and are tight: most are met exactly. "On a worker" and "here"
-//! tell apart which thread allocates. Blocks of up to 1 KiB (messages, requests, futures, monitors, actors) are cut from chunks
-//! of 16 KiB and go around in batches between the threads, so they cost nothing in the steady state, whoever takes them and
-//! whoever gives them back; `CHUNKS` is for what may be cut ahead.
+//! tell apart which thread allocates. Blocks of up to 1 KiB (messages, requests, futures, monitors, actors) come from
+//! piles that each thread keeps, so what one thread both takes and gives back costs nothing in the steady state. What one thread
+//! takes and another gives back goes around in batches, as far as the one keeps up with the other; at worst it costs one
+//! allocation each.
 //!
 //! Known exceptions, each counted here:
 //!
@@ -26,8 +27,6 @@ use deathwatch::{Demonitor, Monitors, Runtime, census, prelude::*};
 const BAG: usize = 63;
 /// Wake-ups from outside per allocation of the runtime's injection queue.
 const INJECTOR: usize = 31;
-/// What a thread may have cut ahead of what it needs: a chunk for entries, one for maps.
-const CHUNKS: usize = 2 * 16 * 1024;
 /// Bytes of one monitor: the entry that joins both sides.
 const ENTRY: usize = 72;
 
@@ -229,7 +228,7 @@ fn messages() {
     let send = || (0..N).for_each(|n| sum.send(Add(n as u64)).expect("it lives"));
     send();
     let (here, on_worker) = allocations(send);
-    at_most("messages from a plain thread, here", here, N / 16 + N / INJECTOR + 1);
+    at_most("messages from a plain thread, here", here, N + N / INJECTOR + 1);
     at_most("messages from a plain thread, on the worker", on_worker, 0);
 }
 
@@ -257,7 +256,7 @@ fn requests() {
     let wait = || (0..N).for_each(|n| assert!(sum.request(Add(n as u64)).wait().is_ok()));
     wait();
     let (here, on_worker) = allocations(wait);
-    at_most("requests from a plain thread, here", here, N / 16 + N / INJECTOR + 1);
+    at_most("requests from a plain thread, here", here, N + N / INJECTOR + 1);
     at_most("requests from a plain thread, on the worker", on_worker, 0);
 }
 
@@ -378,11 +377,7 @@ fn bytes() {
                 });
                 let bytes = live() - before;
                 println!("bytes of a monitor, one of {n}: {}", bytes / n);
-                at_most(
-                    &format!("bytes of {n} monitors"),
-                    bytes,
-                    n * ENTRY * 101 / 100 + table(n).1 + CHUNKS,
-                );
+                at_most(&format!("bytes of {n} monitors"), bytes, n * ENTRY + table(n).1);
             });
         });
     }
@@ -392,8 +387,8 @@ fn bytes() {
 /// nothing but what the list and the epoch may hold back.
 fn back_to_baseline() {
     const LIVES: usize = 1_000_000;
-    /// What starts the next sweep of the target's list, and as much as one thread's list of free entries, which the epoch
-    /// fills as it gets round to it. It does not grow with the number of lives.
+    /// What starts the next sweep of the target's list, and as much as one thread's piles of free entries and the depot hold,
+    /// which the epoch fills as it gets round to it. It does not grow with the number of lives.
     const LAG: usize = 64 * ENTRY + 32 * 1024;
     let runtime = one_worker();
     let target = runtime.start(Idle).expect("starts");

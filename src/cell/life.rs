@@ -98,9 +98,9 @@ pub enum End {
 }
 
 impl Life {
-    /// An idle actor, or one that is as good as queued: its maker owes the `Runnable`.
+    /// An actor that is as good as queued: its maker owes the `Runnable`. Or a cell without a life, which is never queued.
     pub fn new(queued: bool) -> Self {
-        Life { word: AtomicUsize::new(if queued { NOTIFIED } else { 0 }) }
+        Life { word: AtomicUsize::new(if queued { NOTIFIED } else { RUNNING }) }
     }
 
     /// What the word says.

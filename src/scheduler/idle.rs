@@ -57,6 +57,10 @@
 //! own end of search (rule 4), because that is a read-modify-write of the same word followed by the same fence
 //! and look. So the last one to stop searching sees the task.
 //!
+//! A searcher that moves more tasks than one into its own queue does not announce them. If it is the last one, it looks
+//! itself. If not, its end of search is a Release of the same word, and the last one's an Acquire, so the last one's look
+//! sees them.
+//!
 //! # Why no slot is forgotten
 //!
 //! [`Idle::announce_slot`] reads the word without a fence. Consider an awake worker with a task in its slot, and
@@ -331,9 +335,10 @@ impl Idle {
 
     /// Ends a search that found a task.
     pub fn found(&self) -> Found {
-        // ORDERING: Relaxed: a count, and as a read-modify-write it keeps the Release of those who entered going. What
-        // must be seen is the business of the fence. One step: a searcher's count is above 0, so nothing is borrowed.
-        let old = Word(self.word.fetch_sub(1 << SEARCHING, Ordering::Relaxed));
+        // ORDERING: AcqRel: Release of what we moved into our own queue without a word, trusting whoever ends its search
+        // last to see it; Acquire, for the case that this is us. One step: a searcher's count is above 0, so nothing is
+        // borrowed.
+        let old = Word(self.word.fetch_sub(1 << SEARCHING, Ordering::AcqRel));
         debug_assert!(old.searching() != 0, "a search ended twice: {old:?}");
         if old.searching() != 1 {
             return Found::Others;

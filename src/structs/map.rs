@@ -279,12 +279,13 @@ impl Map {
             hook.tracked.touch();
             // ORDERING: Relaxed: only the expected value of the exchange below.
             let mut link = hook.next.load(Ordering::Relaxed);
-            // ORDERING: Acquire pairs with the Release of `insert`, so that the rest of the chain is visible. The mark
-            // publishes nothing, see `remove`.
+            // ORDERING: AcqRel: Acquire pairs with the Release of `insert`, so that the rest of the chain is visible.
+            // Release: a remover that meets this mark, and hands its entry out still linked, sees the root's mark, which
+            // was before; and so does every walk that begins after the entry was retired (rule 5).
             while let Err(now) = hook.next.compare_exchange(
                 link,
                 link.map_addr(|addr| addr | MARK),
-                Ordering::Acquire,
+                Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
                 link = now;
@@ -317,8 +318,9 @@ impl Map {
     fn find<'a>(&'a self, order: u64, guard: &'a Guard) -> Option<Place<'a>> {
         'again: loop {
             self.tracked.touch();
-            // ORDERING: Relaxed: nothing is read behind it. Whoever handed an entry out had met the frozen root before,
-            // and a walk that may not meet that entry began after it was retired.
+            // ORDERING: Relaxed: nothing is read behind it. Whoever handed an entry out that is still linked had met the
+            // frozen root before, or a frozen sentinel whose Release brings the root's mark; and a walk that may not meet
+            // that entry began after it was retired.
             if tagged(self.root.next.load(Ordering::Relaxed), MARK) {
                 return None; // rule 5
             }

@@ -108,7 +108,10 @@ impl MapSlot {
     fn replace(&self, map: &Map, guard: &Guard) {
         let map = ptr::from_ref(map).cast_mut();
         // ORDERING: Relaxed: null publishes nothing, and of the map nothing is read; the epoch orders its freeing.
-        if self.word.compare_exchange(map, ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        // What comes out is the pointer that came from `new_block`, which may be used for more than the map.
+        if let Ok(map) =
+            self.word.compare_exchange(map, ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed)
+        {
             // SAFETY: taken out of the slot by us alone; guards that saw it are pinned.
             unsafe { retire(map, guard) };
         }

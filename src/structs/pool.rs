@@ -1,27 +1,25 @@
 //! Blocks for messages, entries, cells and futures, that are handed around instead of being allocated each.
 //!
 //! A block is asked for and given back by its `Layout`. Sizes up to 1,024 bytes with an alignment of at most 16 are
-//! rounded up to one of 51 classes; everything else goes straight to the allocator. Blocks of a class are cut from
-//! [`chunk`]s of 16 KiB. Each thread keeps free blocks of a class in two piles of up to a *batch* (about 8 KiB), so that a
-//! pair of [`alloc`] and [`free`] costs a few plain loads and stores. What a thread has too many of, it puts in whole
-//! batches into the class's [`depot`], which all threads share, and takes from there what it has too few of. So a
-//! sender and a receiver on two cores, of which one only takes and the other only gives, touch shared memory once per
-//! batch and the allocator not at all.
+//! rounded up to one of 28 classes; everything else goes straight to the allocator. Each thread keeps free blocks of a
+//! class in two piles of up to a *batch* (about 8 KiB), so that a pair of [`alloc`] and [`free`] costs a few plain loads and
+//! stores. What a thread has too many of, it puts in whole batches into the class's [`depot`], which all threads share, and
+//! takes from there what it has too few of. So a sender and a receiver on two cores, of which one only takes and the other only
+//! gives, touch shared memory once per batch, and the allocator only as far as one gets ahead of the other.
 //!
 //! # Rules
 //!
 //! 1. A block belongs to nobody's thread: it **may be freed on another thread than the one that
 //!    allocated it**, and then serves that thread.
 //! 2. What is kept is bounded: two batches of a class on each thread, and 32 in the depot. What is freed beyond that goes
-//!    *home*, to its chunk, which goes back to the allocator when all its blocks are home.
+//!    back to the allocator at once.
 //! 3. The piles are plain cells without a destructor of their own and can therefore be used at any
 //!    time, also while other thread-locals are being destroyed. A second thread-local, touched
-//!    when the thread first needs a pile, empties them at the end of the thread; from then on nothing is kept, and
-//!    what the thread still frees goes home.
+//!    when the thread first needs a pile, empties them at the end of the thread; from then on nothing is kept.
 //! 4. Nothing of the user's runs in here: no destructor, no callback. Nobody waits for another thread.
 //!
-//! A model build bypasses all this, and so do Miri and a build with `--cfg dw_sanitize`, so that each
-//! block is a fresh one to the checker.
+//! A model build bypasses all this, and so do Miri and a build with `--cfg dw_sanitize`, so that each block is a fresh one to
+//! the checker.
 #![allow(dead_code, reason = "what is bypassed is still compiled, for the models of its parts")]
 
 use core::alloc::Layout;
@@ -29,7 +27,6 @@ use core::ptr::NonNull;
 
 use crate::sync;
 
-pub mod chunk;
 pub mod depot;
 #[cfg(not(any(dw_loom, miri, dw_sanitize)))]
 mod piles;
@@ -37,7 +34,7 @@ mod piles;
 /// The largest size that is pooled.
 pub const LARGEST: usize = 1024;
 
-/// The largest alignment that is pooled. Every pooled block has that of 8, and this one if its size is a multiple of it.
+/// The largest alignment that is pooled, and that of every pooled block.
 pub const ALIGN: usize = 16;
 
 /// Takes a block of at least `layout.size()` bytes at the alignment of `layout`.
@@ -97,28 +94,39 @@ pub unsafe fn take_block<T>(block: NonNull<T>) -> T {
     }
 }
 
-/// What the allocator is asked for where nothing is pooled; never a size of 0.
+/// What a block that is not pooled is asked for; never a size of 0.
 #[inline]
 fn block_layout(layout: Layout) -> Layout {
     // SAFETY: the alignment is a power of two, and the size is that of a layout, but for a byte in place of none.
     unsafe { Layout::from_size_align_unchecked(layout.size().max(1), layout.align()) }
 }
 
-const CLASSES: usize = 51;
+const CLASSES: usize = 28;
 
-/// Steps of 8 from 16 to 256, of 16 up to 512, of 128 up to 1,024.
-const SIZES: [usize; CLASSES] = {
-    let mut sizes = [0; CLASSES];
-    let mut class = 0;
-    while class < CLASSES {
-        sizes[class] = match class {
-            0..=30 => 16 + 8 * class,
-            31..=46 => 256 + 16 * (class - 30),
-            _ => 512 + 128 * (class - 46),
-        };
-        class += 1;
+/// Steps of 16 up to 248, of 32 up to 504, of 128 up to 1,016. Each is 8 less than a multiple of 16: the word in front
+/// of a block, which most allocators add, then costs nothing.
+const SIZES: [usize; CLASSES] = [
+    24, 40, 56, 72, 88, 104, 120, 136, 152, 168, 184, 200, 216, 232, 248, 280, 312, 344, 376, 408, 440, 472,
+    504, 632, 760, 888, 1016, LARGEST,
+];
+
+/// A size needs so many units of 16 bytes, 8 of which are that word.
+const fn units(size: usize) -> usize {
+    (size + 7) / 16
+}
+
+/// The class of a size, by its units.
+const CLASS_BY_UNITS: [u8; units(LARGEST) + 1] = {
+    let mut map = [0; units(LARGEST) + 1];
+    let (mut at, mut class) = (0, 0);
+    while at < map.len() {
+        if at > units(SIZES[class as usize]) {
+            class += 1;
+        }
+        map[at] = class;
+        at += 1;
     }
-    sizes
+    map
 };
 
 /// How many blocks make a batch.
@@ -135,16 +143,10 @@ const BATCH: [u32; CLASSES] = {
 
 #[inline]
 const fn class_of(layout: Layout) -> Option<usize> {
-    if layout.align() > ALIGN || layout.size() > LARGEST {
+    if layout.size() > LARGEST || layout.align() > ALIGN {
         return None;
     }
-    // Steps of 8 are too short for an alignment of 16.
-    let size = if layout.align() == ALIGN { layout.size().next_multiple_of(ALIGN) } else { layout.size() };
-    Some(match size {
-        0..=256 => size.saturating_sub(9) / 8,
-        257..=512 => 30 + (size - 256).div_ceil(16),
-        _ => 46 + (size - 512).div_ceil(128),
-    })
+    Some(CLASS_BY_UNITS[units(layout.size())] as usize)
 }
 
 #[cfg(all(test, not(any(dw_loom, miri, dw_sanitize))))]

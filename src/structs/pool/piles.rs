@@ -1,15 +1,13 @@
 //! A thread's own free blocks.
 
-use core::cell::{Cell, RefCell};
+use core::alloc::Layout;
+use core::cell::Cell;
 use core::iter;
 use core::ptr::{self, NonNull};
 
-use super::chunk::{self, Owner};
 use super::depot::Depot;
-use super::{BATCH, CLASSES, SIZES};
-
-/// How many blocks are cut from a chunk at a time.
-const CUT: usize = 16;
+use super::{ALIGN, BATCH, CLASSES, SIZES};
+use crate::sync;
 
 static DEPOTS: [Depot; CLASSES] = [const { Depot::new() }; CLASSES];
 
@@ -39,11 +37,11 @@ thread_local! {
             CLASSES]
     };
     static PHASE: Cell<Phase> = const { Cell::new(Phase::Before) };
-    static OWNED: Owned = const { Owned([const { RefCell::new(None) }; CLASSES]) };
+    static CLOSER: Closer = const { Closer };
 }
 
-/// The chunks that the thread cuts from; dropped at its end.
-struct Owned([RefCell<Option<Owner>>; CLASSES]);
+/// Empties the piles when it is dropped, at the end of the thread.
+struct Closer;
 
 /// Takes a block of the class.
 #[inline]
@@ -61,8 +59,8 @@ pub(super) unsafe fn give(class: usize, block: NonNull<u8>) {
     PILES.with(|piles| {
         let piles = &piles[class];
         if piles.room.get() == 0 && !piles.make_room(class) {
-            // SAFETY: every block of a class was cut from a chunk; the rest is the caller's promise.
-            return unsafe { chunk::give_home([block]) };
+            // SAFETY: the block is ours by the caller's promise, and of this class.
+            return unsafe { sync::free_block(block, layout(class)) };
         }
         // SAFETY: the block is ours by the caller's promise.
         unsafe { piles.push(block) };
@@ -91,37 +89,19 @@ impl Piles {
         self.room.set(self.room.get() - 1);
     }
 
-    /// The top pile is empty: puts another in its place, and takes a block.
+    /// The top pile is empty: puts another in its place and takes a block from that, or a fresh one.
     #[cold]
     fn fetch(&self, class: usize) -> NonNull<u8> {
-        if !open() {
-            let mut single = None;
-            Owner::new(SIZES[class]).cut(1, |block| single = Some(block));
-            return single.expect("a fresh chunk has blocks");
-        }
-        let batch = NonNull::new(self.spare.replace(ptr::null_mut())).or_else(|| DEPOTS[class].take());
-        match batch {
-            Some(batch) => {
+        if open() {
+            let spare = NonNull::new(self.spare.replace(ptr::null_mut()));
+            if let Some(batch) = spare.or_else(|| DEPOTS[class].take()) {
                 self.top.set(batch.as_ptr());
                 self.room.set(0);
+                return self.pop().expect("a batch is not empty");
             }
-            None => self.cut(class),
         }
-        self.pop().expect("there are blocks now")
-    }
-
-    fn cut(&self, class: usize) {
-        self.room.set(BATCH[class]);
-        OWNED.with(|owned| {
-            let mut owned = owned.0[class].borrow_mut();
-            if owned.as_ref().is_none_or(|owner| owner.left() == 0) {
-                *owned = Some(Owner::new(SIZES[class]));
-            }
-            if let Some(owner) = &mut *owned {
-                // SAFETY: just cut, ours; a batch has room for so many.
-                owner.cut(CUT.min(BATCH[class] as usize), |block| unsafe { self.push(block) });
-            }
-        });
+        // SAFETY: no class has a size of 0.
+        unsafe { sync::alloc_block(layout(class)) }
     }
 
     /// The top pile is full: puts it away. False when nothing may be kept any more.
@@ -133,9 +113,7 @@ impl Piles {
         if !self.top.get().is_null() {
             let full = self.top.replace(ptr::null_mut());
             if let Some(spare) = NonNull::new(self.spare.replace(full)) {
-                if let Err(batch) = DEPOTS[class].put(spare) {
-                    all_home(batch.as_ptr());
-                }
+                put_away(class, spare);
             }
         }
         self.room.set(BATCH[class]);
@@ -162,27 +140,44 @@ fn blocks(mut top: *mut u8) -> impl Iterator<Item = NonNull<u8>> {
     })
 }
 
-/// Sends a pile home.
-fn all_home(top: *mut u8) {
-    // SAFETY: the pile is ours, and given up; a block's link is read before the block goes.
-    unsafe { chunk::give_home(blocks(top)) };
+/// Puts a whole batch where others find it, or gives it back to the allocator.
+fn put_away(class: usize, batch: NonNull<u8>) {
+    if let Err(batch) = DEPOTS[class].put(batch) {
+        free_all(class, batch.as_ptr());
+    }
+}
+
+/// Gives a pile back to the allocator.
+fn free_all(class: usize, top: *mut u8) {
+    for block in blocks(top) {
+        // SAFETY: a free block of this class, whose link has been read.
+        unsafe { sync::free_block(block, layout(class)) };
+    }
+}
+
+/// What a block of the class is asked for.
+fn layout(class: usize) -> Layout {
+    // SAFETY: the alignment is a power of two, and no class comes near `isize::MAX`.
+    unsafe { Layout::from_size_align_unchecked(SIZES[class], ALIGN) }
 }
 
 /// May the thread keep blocks? Sees to it that they are let go at its end.
 fn open() -> bool {
     if PHASE.get() == Phase::Before {
-        PHASE.set(if OWNED.try_with(|_| ()).is_ok() { Phase::Open } else { Phase::Over });
+        PHASE.set(if CLOSER.try_with(|_| ()).is_ok() { Phase::Open } else { Phase::Over });
     }
     PHASE.get() == Phase::Open
 }
 
-impl Drop for Owned {
+impl Drop for Closer {
     fn drop(&mut self) {
         PHASE.set(Phase::Over);
         PILES.with(|piles| {
-            for piles in piles {
-                all_home(piles.top.replace(ptr::null_mut()));
-                all_home(piles.spare.replace(ptr::null_mut()));
+            for (class, piles) in piles.iter().enumerate() {
+                if let Some(spare) = NonNull::new(piles.spare.replace(ptr::null_mut())) {
+                    put_away(class, spare);
+                }
+                free_all(class, piles.top.replace(ptr::null_mut()));
                 piles.room.set(0);
             }
         });
