@@ -216,6 +216,52 @@ fn close_vs_remove_vs_late_walk_of_another_bucket() {
     });
 }
 
+/// The same once more, where the remover does not get to the root either: it stops at the frozen sentinel of another bucket.
+#[test]
+fn close_vs_remove_from_a_sentinel_vs_late_walk() {
+    const STARTS_AT: u64 = 1; // the two between are claimed
+    const WALKED_FROM: u64 = 5;
+    const REMOVED: u64 = 7;
+    const BESIDE: u64 = 13;
+    model("map_close_vs_remove_from_a_sentinel_vs_late_walk", Bound::Preemptions(3), 440, || {
+        let map = Arc::new(Map::new());
+        let insert = |map: &Map, hash| {
+            // SAFETY: as in `Item::insert`.
+            assert_eq!(unsafe { map.insert(Item::new(hash).0, &pin()) }, Insert::Inserted);
+        };
+        let remove = |map: &Map, hash| {
+            let guard = pin();
+            map.remove(hash, &guard).map(|hook| Item::retire(hook, &guard)) == Some(hash)
+        };
+        // Grown to eight buckets by some that go again.
+        insert(&map, REMOVED);
+        let others: Vec<_> = (1..)
+            .map(|n| n << 32)
+            .take_while(|&n| {
+                map.buckets() < 8 && {
+                    insert(&map, n);
+                    true
+                }
+            })
+            .collect();
+        [3, 7].into_iter().for_each(|bucket| map.claim(bucket));
+        assert!(!remove(&map, STARTS_AT) && !remove(&map, WALKED_FROM));
+        assert!(others.into_iter().all(|hash| remove(&map, hash)));
+        let closer = map.clone();
+        let closer = spawn(move || {
+            insert(&closer, WALKED_FROM);
+            let guard = pin();
+            let mut out = Vec::new();
+            closer.close(&guard, |hook| out.push(Item::retire(hook, &guard)));
+            out
+        });
+        let removed = remove(&map, REMOVED);
+        assert!(!remove(&map, BESIDE));
+        let closed = closer.join().unwrap();
+        assert_eq!(closed, if removed { vec![WALKED_FROM] } else { vec![WALKED_FROM, REMOVED] });
+    });
+}
+
 /// The second bucket's sentinel is linked by an insertion and a removal at once.
 #[test]
 fn growth_vs_remove() {
