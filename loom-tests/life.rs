@@ -387,11 +387,11 @@ struct Berth {
 unsafe impl Sync for Berth {}
 
 impl Berth {
-    fn new(queued: bool) -> Arc<Self> {
+    fn new() -> Arc<Self> {
         Arc::new(Berth {
-            life: Life::new(queued),
-            laid: AtomicBool::new(queued),
-            place: UnsafeCell::new(u32::from(queued)),
+            life: Life::new(true),
+            laid: AtomicBool::new(true),
+            place: UnsafeCell::new(1),
             brought: UnsafeCell::new(0),
         })
     }
@@ -408,7 +408,7 @@ impl Berth {
 #[test]
 fn queueing_vs_end_of_run() {
     model("queueing_vs_end_of_run", Bound::Unbounded, 3, || {
-        let berth = Berth::new(true);
+        let berth = Berth::new();
         let runner = spawn({
             let berth = berth.clone();
             move || {
@@ -432,7 +432,11 @@ fn queueing_vs_end_of_run() {
 #[test]
 fn notify_vs_begin() {
     model("notify_vs_begin", Bound::Unbounded, 3, || {
-        let berth = Berth::new(false);
+        let berth = Berth::new();
+        // It has run before, and is idle.
+        berth.life.begin();
+        assert_eq!(berth.life.end(), End::Idle);
+        berth.laid.store(false, Ordering::Relaxed);
         let runner = spawn({
             let berth = berth.clone();
             move || {
