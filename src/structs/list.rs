@@ -155,12 +155,6 @@ impl List {
         }
     }
 
-    /// Is the list closed?
-    pub fn is_closed(&self) -> bool {
-        // ORDERING: Acquire as in `push`.
-        self.head.load(Ordering::Acquire) == closed()
-    }
-
     /// Is nothing in the list, not even what is stale? For models.
     #[cfg(dw_loom)]
     pub fn is_empty(&self) -> bool {

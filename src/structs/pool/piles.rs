@@ -83,7 +83,7 @@ impl Piles {
     /// `block` is a free block of this class that nobody else touches, and there is room.
     #[inline]
     unsafe fn push(&self, block: NonNull<u8>) {
-        // SAFETY: at least 16 bytes at an alignment of 8.
+        // SAFETY: every class has room for a pointer, and an alignment of 16.
         unsafe { block.cast::<*mut u8>().write(self.top.get()) };
         self.top.set(block.as_ptr());
         self.room.set(self.room.get() - 1);
@@ -184,8 +184,8 @@ impl Drop for Closer {
     }
 }
 
-/// How many blocks of the class the thread keeps. For tests.
-#[allow(dead_code)]
+/// How many blocks of the class the thread keeps.
+#[cfg(test)]
 pub(super) fn kept(class: usize) -> usize {
     let count = |top| blocks(top).count();
     PILES.with(|piles| count(piles[class].top.get()) + count(piles[class].spare.get()))
