@@ -3,6 +3,7 @@
 use deathwatch::ExitReason;
 use deathwatch::internals::mailbox::parcel::Parcel;
 
+use crate::fixture::monitor_plainly;
 use crate::fixture::{Heard, Note, Party, is_down, monitor, spawn, took_back};
 use crate::harness::{Bound, model};
 
@@ -53,6 +54,23 @@ fn monitor_in_flight_vs_watcher_exit() {
         monitor(&address, &cell);
         assert!(exit.join().unwrap().is_empty());
         assert!(target.end().is_empty());
+    });
+}
+
+/// A foreign thread's monitor is taken back as soon as it can be seen, in one step, while its target dies.
+#[test]
+fn plain_monitor_in_flight_vs_demonitor_vs_exit() {
+    model("plain_monitor_in_flight_vs_demonitor_vs_exit", Bound::Preemptions(3), 1, || {
+        use deathwatch::internals::monitor::entry::monitors;
+        let (watcher, target) = (Party::new(), Party::new());
+        let (address, cell) = (watcher.address(), target.cell());
+        let attach = spawn(move || monitor_plainly(&address, &cell));
+        let exit = spawn(move || target.die(ExitReason::Kill));
+        let seen = monitors(&watcher.cell());
+        let prevented = seen.iter().any(|(key, _)| took_back(&watcher.cell(), *key));
+        let key = attach.join().unwrap();
+        exit.join().unwrap();
+        assert!(is_down(&watcher.end(), key, &ExitReason::Kill) != prevented);
     });
 }
 

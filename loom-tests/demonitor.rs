@@ -2,7 +2,7 @@
 
 use deathwatch::ExitReason;
 
-use crate::fixture::{Party, is_down, monitor, spawn, took_back};
+use crate::fixture::{Party, is_down, monitor, monitor_plainly, spawn, took_back};
 use crate::harness::{Bound, model};
 
 /// Either it was taken back in time, or its `Down` is told, exactly once: never both, never neither.
@@ -11,6 +11,19 @@ fn demonitor_vs_exit() {
     model("demonitor_vs_exit", Bound::Unbounded, 1_500, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
+        let exit = spawn(move || target.die(ExitReason::Kill));
+        let prevented = took_back(&cell, key);
+        exit.join().unwrap();
+        assert!(is_down(&watcher.end(), key, &ExitReason::Kill) != prevented);
+    });
+}
+
+/// The same with nothing to drop, in which case cancelling is one step, after which the entry may be gone.
+#[test]
+fn plain_demonitor_vs_exit() {
+    model("plain_demonitor_vs_exit", Bound::Unbounded, 1, || {
+        let (watcher, target) = (Party::new(), Party::new());
+        let (cell, key) = (watcher.cell(), monitor_plainly(&watcher.address(), &target.cell()));
         let exit = spawn(move || target.die(ExitReason::Kill));
         let prevented = took_back(&cell, key);
         exit.join().unwrap();

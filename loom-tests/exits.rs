@@ -2,9 +2,8 @@
 
 use deathwatch::ExitReason;
 use deathwatch::internals::monitor::entry::{monitored_by, monitors};
-use deathwatch::internals::reclaim::pin;
 
-use crate::fixture::{Party, is_down, monitor, spawn, took_back};
+use crate::fixture::{Heard, Party, is_down, monitor, monitor_plainly, spawn, took_back};
 use crate::harness::{Bound, model};
 
 /// Watcher and target die: no leak, no touch after the free.
@@ -80,21 +79,81 @@ fn exit_vs_handling_vs_looking() {
     });
 }
 
-/// Who looks at a monitor holds it, and by that its target, whose memory goes after the look, also while a guard keeps the
-/// monitor's own.
+/// Who looks at a monitor, which holds neither watcher nor target, finds both, and be it that the last references go meanwhile.
 #[test]
 fn looking_vs_last_reference() {
     model("looking_vs_last_reference", Bound::Preemptions(3), 210, || {
         let (watcher, target) = (Party::new(), Party::new());
         let key = monitor(&watcher.address(), &target.cell());
         let (cell, lookers) = (watcher.cell(), watcher.cell());
-        let guard = pin(); // no block is freed meanwhile, which would order what came before
         let looker = spawn(move || assert!(monitors(&lookers).len() <= 1));
         let taker = spawn(move || assert!(took_back(&cell, key)));
         taker.join().unwrap();
         assert!(target.end().is_empty());
         looker.join().unwrap();
-        drop(guard);
         assert!(watcher.end().is_empty());
+    });
+}
+
+/// Downs of one death that go to one mailbox in one push: each is handled or taken back, in their order.
+#[test]
+fn downs_in_one_push_vs_demonitor() {
+    model("downs_in_one_push_vs_demonitor", Bound::Preemptions(3), 1, || {
+        let (mut watcher, target) = (Party::new(), Party::new());
+        let keys = [(); 3].map(|()| monitor_plainly(&watcher.address(), &target.cell()));
+        let cell = watcher.cell();
+        let exit = spawn(move || target.die(ExitReason::Kill));
+        let prevented = took_back(&cell, keys[1]);
+        watcher.handle_all();
+        exit.join().unwrap();
+        let heard = watcher.end();
+        let told = |key| Heard::Down(key, ExitReason::Kill);
+        if prevented {
+            assert_eq!(heard, [told(keys[2]), told(keys[0])]);
+        } else {
+            assert_eq!(heard, [told(keys[2]), told(keys[1]), told(keys[0])]);
+        }
+    });
+}
+
+/// The watcher in the middle goes away while the list is fired: those of the other are told all the same, and nothing is held
+/// for ever.
+#[test]
+fn downs_of_one_with_a_dying_one_between() {
+    model("downs_of_one_with_a_dying_one_between", Bound::Preemptions(3), 1, || {
+        let (watcher, between, target) = (Party::new(), Party::new(), Party::new());
+        let key = monitor_plainly(&watcher.address(), &target.cell());
+        monitor_plainly(&between.address(), &target.cell());
+        let key_two = monitor_plainly(&watcher.address(), &target.cell());
+        let exit = spawn(move || between.die(ExitReason::Kill));
+        assert!(target.die(ExitReason::Kill).is_empty());
+        exit.join().unwrap();
+        let told = |key| Heard::Down(key, ExitReason::Kill);
+        assert_eq!(watcher.end(), [told(key_two), told(key)]);
+    });
+}
+
+/// Watcher and target die, of a monitor that is cancelled in one step.
+#[test]
+fn both_exit_plainly() {
+    model("both_exit_plainly", Bound::Unbounded, 1, || {
+        let (watcher, target) = (Party::new(), Party::new());
+        monitor_plainly(&watcher.address(), &target.cell());
+        let exit = spawn(move || target.die(ExitReason::Kill));
+        watcher.die(ExitReason::Kill);
+        exit.join().unwrap();
+    });
+}
+
+/// A watcher's exit goes over its monitors when their targets may be gone.
+#[test]
+fn watcher_exit_vs_two_targets() {
+    model("watcher_exit_vs_two_targets", Bound::Preemptions(3), 1, || {
+        let (watcher, one, two) = (Party::new(), Party::new(), Party::new());
+        monitor(&watcher.address(), &one.cell());
+        monitor_plainly(&watcher.address(), &two.cell());
+        let exits = [one, two].map(|party| spawn(move || party.die(ExitReason::Kill)));
+        watcher.die(ExitReason::Normal);
+        exits.into_iter().for_each(|exit| assert!(exit.join().unwrap().is_empty()));
     });
 }

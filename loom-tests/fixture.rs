@@ -95,6 +95,16 @@ impl Notice<Desk> for Tell {
     }
 }
 
+/// As `Tell`, with nothing to drop: cancelling such an entry takes one step.
+struct TellPlain;
+
+impl Notice<Desk> for TellPlain {
+    fn notify<'a>(self, down: Down, desk: &'a mut Desk) -> SlotFuture<'a, ()> {
+        desk.heard.push(Heard::Down(down.monitor_ref, down.reason));
+        SlotFuture::ready(())
+    }
+}
+
 /// The host of a party, which is never queued. Whoever waits for its messages registers.
 struct Bell(AtomicWaker);
 
@@ -192,6 +202,11 @@ impl Party {
 /// Monitors.
 pub fn monitor(watcher: &Address<Desk>, target: &CellRef) -> MonitorRef {
     watch(watcher, target, Tell(Token::new()))
+}
+
+/// Monitors, with a notice that has nothing to drop, as most have.
+pub fn monitor_plainly(watcher: &Address<Desk>, target: &CellRef) -> MonitorRef {
+    watch(watcher, target, TellPlain)
 }
 
 /// Takes a monitor back: was it there?

@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use deathwatch::internals::reclaim::{Guard, pin};
-use deathwatch::internals::structs::list::{Link, List, Listed, Push};
+use deathwatch::internals::structs::list::{Link, List, Listed, Push, Visit};
 use deathwatch::internals::sync::atomic::{AtomicUsize, Ordering};
 use deathwatch::internals::sync::{Arc, UnsafeCell, new_block, take_block};
 
@@ -81,6 +81,14 @@ impl Ptr {
         list.note_stale(&guard, |gone| Ptr(gone).release(&guard));
         self.release(&guard);
     }
+
+    /// As `cancel`, with a short sweep first.
+    fn cancel_shortly(self, list: &List, looks: usize) {
+        let guard = pin();
+        self.item().stale.store(1, Ordering::Release);
+        list.note_stale_shortly(&guard, looks, |gone| Ptr(gone).release(&guard));
+        self.release(&guard);
+    }
 }
 
 fn push(list: &List, item: Ptr) -> bool {
@@ -95,9 +103,12 @@ fn close(list: &List, budget: usize) -> Vec<u32> {
     let mut closing = list.close();
     let mut live = Vec::new();
     loop {
-        let visit = |item: NonNull<Item>| {
+        let visit = |item: NonNull<Item>, visit| {
             if Ptr(item).item().stale.load(Ordering::Acquire) == 0 {
                 live.push(Ptr(item).number());
+            }
+            if visit == Visit::Taken {
+                Ptr(item).release(&pin());
             }
         };
         if list.visit(&mut closing, budget, visit, |gone| Ptr(gone).release(&pin())) {
@@ -211,5 +222,50 @@ fn sweeper_of_two_vs_sweeper() {
         assert_eq!(list.stale(), 0);
         assert!(list.is_empty());
         assert!(close(&list, 8).is_empty());
+    });
+}
+
+/// A sweep that looks at the newest only, beside one that looks at all: none stays behind.
+#[test]
+fn short_sweep_vs_long_sweep() {
+    model("list_short_sweep_vs_long_sweep", Bound::Preemptions(3), 1, || {
+        let (list, [last, middle, first]) = list_of();
+        let other = list.clone();
+        let sweeper = spawn(move || {
+            middle.cancel_shortly(&other, 1);
+            last.cancel_shortly(&other, 2);
+        });
+        first.cancel(&list);
+        sweeper.join().unwrap();
+        assert_eq!(list.stale(), 0);
+        assert!(list.is_empty());
+        assert!(close(&list, 8).is_empty());
+    });
+}
+
+/// A sweep that stops in the middle of a row of stale ones, while others come and the list is closed.
+#[test]
+fn short_sweep_vs_push_vs_close() {
+    model("list_short_sweep_vs_push_vs_close", Bound::Preemptions(3), 1, || {
+        let (list, [last, middle, first]) = list_of();
+        let (sweepers, pushers, new) = (list.clone(), list.clone(), Ptr::new(3));
+        let sweeper = spawn(move || {
+            first.cancel_shortly(&sweepers, 1);
+            middle.cancel_shortly(&sweepers, 2);
+        });
+        let pusher = spawn(move || {
+            let linked = push(&pushers, new);
+            if !linked {
+                new.release(&pin());
+            }
+            linked
+        });
+        let mut live = close(&list, 8);
+        sweeper.join().unwrap();
+        let linked = pusher.join().unwrap();
+        live.retain(|number| *number != 1 && *number != 2);
+        assert_eq!(live, if linked { vec![3, 0] } else { vec![0] });
+        let guard = pin();
+        [last, new].into_iter().for_each(|item| item.release(&guard));
     });
 }

@@ -2,13 +2,19 @@
 
 use deathwatch::ExitReason;
 use deathwatch::MonitorRef;
-use deathwatch::internals::cell::CellRef;
+use deathwatch::internals::cell::{Address, CellRef};
 
-use crate::fixture::{Party, is_down, monitor, spawn, took_back};
+use crate::fixture::{Desk, Party, is_down, monitor, monitor_plainly, spawn, took_back};
 use crate::harness::{Bound, model};
 
 /// So many watchers of one target, the oldest monitor first.
 fn watched<const N: usize>() -> ([(Party, CellRef, MonitorRef); N], Party) {
+    watched_by(monitor)
+}
+
+fn watched_by<const N: usize>(
+    monitor: fn(&Address<Desk>, &CellRef) -> MonitorRef,
+) -> ([(Party, CellRef, MonitorRef); N], Party) {
     let target = Party::new();
     let watchers = std::array::from_fn(|_| {
         let watcher = Party::new();
@@ -19,8 +25,7 @@ fn watched<const N: usize>() -> ([(Party, CellRef, MonitorRef); N], Party) {
     (watchers, target)
 }
 
-fn sweep_vs_exit(cancelled: usize) {
-    let (watchers, target) = watched::<2>();
+fn sweep_vs_exit(cancelled: usize, (watchers, target): ([(Party, CellRef, MonitorRef); 2], Party)) {
     let (_, cell, key) = &watchers[cancelled];
     let (cell, key) = (cell.clone(), *key);
     let exit = spawn(move || target.die(ExitReason::Kill));
@@ -35,13 +40,35 @@ fn sweep_vs_exit(cancelled: usize) {
 /// A cancelled entry is swept out at the head while the target dies: the survivor is told once.
 #[test]
 fn sweep_at_the_head_vs_exit() {
-    model("sweep_at_the_head_vs_exit", Bound::Unbounded, 1_500, || sweep_vs_exit(1));
+    model("sweep_at_the_head_vs_exit", Bound::Unbounded, 1_500, || sweep_vs_exit(1, watched()));
 }
 
 /// The same further down the list.
 #[test]
 fn sweep_further_down_vs_exit() {
-    model("sweep_further_down_vs_exit", Bound::Unbounded, 6_500, || sweep_vs_exit(0));
+    model("sweep_further_down_vs_exit", Bound::Unbounded, 6_500, || sweep_vs_exit(0, watched()));
+}
+
+/// The same with a monitor that is cancelled in one step.
+#[test]
+fn sweep_of_a_plain_one_vs_exit() {
+    model("sweep_of_a_plain_one_vs_exit", Bound::Unbounded, 1, || {
+        sweep_vs_exit(0, watched_by(monitor_plainly))
+    });
+}
+
+/// Two that cancel and sweep, each the other's entry perhaps: what is given up in one step is freed once.
+#[test]
+fn two_sweepers_of_plain_ones() {
+    model("two_sweepers_of_plain_ones", Bound::Preemptions(3), 1, || {
+        let ([(one, cell, key), (two, cell_two, key_two)], target) = watched_by::<2>(monitor_plainly);
+        let other = spawn(move || assert!(took_back(&cell_two, key_two)));
+        assert!(took_back(&cell, key));
+        other.join().unwrap();
+        assert_eq!(target.cell().watchers.stale(), 0);
+        assert!(target.cell().watchers.is_empty());
+        [one, two, target].into_iter().for_each(|party| assert!(party.end().is_empty()));
+    });
 }
 
 /// The same while a third one attaches.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use crate::structs::map::Order;
 use crate::sync;
 
 /// The identity of one actor, unique in the life of the process and never reused.
@@ -65,12 +66,18 @@ impl fmt::Display for ActorId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MonitorRef(NonZeroU64);
 
-/// Spreads consecutive keys over the whole key space; odd, so multiplication by it loses nothing.
-const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
-/// The inverse of `SPREAD` modulo 2^62, so that [`MonitorRef`] can be found again from the order of a table entry.
-const GATHER: u64 = inverse(SPREAD);
 const KEY_BITS: u32 = 62;
-const KEY_MASK: u64 = (1 << KEY_BITS) - 1;
+/// So many low bits of a key stay as they are: neighbours fall into neighbouring buckets, which share a line of the cache.
+const NEAR_BITS: u32 = 2;
+const NEAR_MASK: u64 = (1 << NEAR_BITS) - 1;
+/// The others are spread: multiplied by this (the golden ratio; odd, so nothing is lost), the upper bits of which choose
+/// the bucket. So keys in any regular distance from one another do not crowd in few buckets, but for the factor of four that
+/// the bits above may cost.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+/// The inverse of `SPREAD`, so that a [`MonitorRef`] can be found again from its hash.
+const GATHER: u64 = inverse(SPREAD);
+const FAR_BITS: u32 = KEY_BITS - NEAR_BITS;
+const FAR_MASK: u64 = (1 << FAR_BITS) - 1;
 
 const fn inverse(odd: u64) -> u64 {
     // Newton: each round doubles the number of correct low bits; 6 rounds are enough for 64.
@@ -94,16 +101,17 @@ impl MonitorRef {
         self.0.get()
     }
 
-    /// The hash by which the watcher's table orders its entries: a bijection on 62 bits, so two references never
-    /// share one.
-    pub(crate) fn hash(self) -> u64 {
-        self.0.get().wrapping_mul(SPREAD) & KEY_MASK
+    /// Where the watcher's table has it: a bijection on 62 bits, so two references never share a place.
+    pub(crate) fn order(self) -> Order {
+        let (near, far) = (self.0.get() & NEAR_MASK, self.0.get() >> NEAR_BITS);
+        Order::new(near << FAR_BITS | far.wrapping_mul(SPREAD) & FAR_MASK)
     }
 
-    /// The reference whose [`hash`](Self::hash) this is.
-    pub(crate) fn of_hash(hash: u64) -> Self {
-        let key = hash.wrapping_mul(GATHER) & KEY_MASK;
-        MonitorRef(NonZeroU64::new(key).unwrap_or(NonZeroU64::MAX))
+    /// The reference whose [`order`](Self::order) this is.
+    pub(crate) fn of_order(order: Order) -> Self {
+        let (near, spread) = (order.number() >> FAR_BITS, order.number() & FAR_MASK);
+        let far = spread.wrapping_mul(GATHER) & FAR_MASK;
+        MonitorRef(NonZeroU64::new(far << NEAR_BITS | near).unwrap_or(NonZeroU64::MAX))
     }
 }
 
@@ -118,13 +126,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hash_is_a_bijection_and_spreads_neighbours() {
-        for key in [1, 2, 3, 4096, u64::from(u32::MAX) + 1, KEY_MASK] {
-            let reference = MonitorRef(NonZeroU64::new(key).expect("not zero"));
-            assert_eq!(MonitorRef::of_hash(reference.hash()), reference);
+    fn order_is_a_bijection_and_keeps_neighbours_together() {
+        for key in [1, 2, 3, 4, 5, 4096, u64::from(u32::MAX) + 1, (1 << KEY_BITS) - 1] {
+            assert_eq!(MonitorRef::of_order(reference(key).order()), reference(key));
         }
-        let low = |key: u64| MonitorRef(NonZeroU64::new(key).expect("not zero")).hash() & 7;
-        let seen: std::collections::BTreeSet<u64> = (1..=8).map(low).collect();
-        assert_eq!(seen.len(), 8, "eight neighbours fall into eight buckets");
+        let bucket = |key: u64| bucket_of(reference(key), 8);
+        let seen: std::collections::BTreeSet<usize> = (4..8).map(bucket).collect();
+        assert_eq!(seen.len(), 4, "four neighbours fall into four buckets");
+        assert_eq!(
+            seen.last().map(|last| last / 4),
+            seen.first().map(|first| first / 4),
+            "beside one another"
+        );
+    }
+
+    /// However far apart the keys of one watcher are: no bucket is crowded.
+    #[test]
+    fn keys_at_regular_distances_do_not_crowd() {
+        const BUCKETS: u64 = 1 << 10;
+        for distance in [1, 2, 3, 4, 5, 7, 8, 10, 16, 64, 100, 1000, 1 << 10, 1 << 12, 1 << 20, (1 << 20) + 1]
+        {
+            let mut load = [0u32; BUCKETS as usize];
+            (0..BUCKETS).for_each(|n| load[bucket_of(reference(5 + n * distance), BUCKETS)] += 1);
+            let most = load.iter().max().copied().unwrap_or_default();
+            assert!(
+                most <= 16,
+                "{most} of {BUCKETS} keys, {distance} apart, fall into one of {BUCKETS} buckets"
+            );
+        }
+    }
+
+    fn bucket_of(key: MonitorRef, buckets: u64) -> usize {
+        (crate::structs::map::Hook::new(key.order()).hash() % buckets) as usize
+    }
+
+    fn reference(key: u64) -> MonitorRef {
+        MonitorRef(NonZeroU64::new(key).expect("not zero"))
     }
 }

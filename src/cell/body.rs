@@ -12,10 +12,11 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use std::time::Duration;
 
 use super::life::{End, Notify};
-use super::{Address, Birth, Cell, CellRef, Consumer, Erased, Strong};
+use super::{Address, Birth, Cell, CellRef, Consumer, Erased, Strong, drop_in_place_quietly};
 use crate::clock::Clock;
 use crate::guard;
 use crate::reason::ExitReason;
+use crate::reclaim::pin;
 use crate::structs::pool;
 use crate::sync::UnsafeCell;
 
@@ -29,7 +30,8 @@ pub(super) struct Vtable {
     pub(super) clock: unsafe fn(&CellRef) -> Option<&Clock>,
     pub(super) home: unsafe fn(&CellRef) -> Option<Arc<dyn Any + Send + Sync>>,
     run: unsafe fn(&CellRef, bool) -> Run,
-    pub(super) free: unsafe fn(NonNull<Cell>),
+    /// Drops what is in the block, and retires the block.
+    pub(super) end: unsafe fn(NonNull<Cell>),
 }
 
 /// Where a cell runs, and what is done at its end: the seam to everything above.
@@ -91,7 +93,7 @@ const fn vtable<F: Future<Output = ExitReason> + 'static, H: Host>() -> Vtable {
         clock: clock::<F, H>,
         home: home::<F, H>,
         run: run::<F, H>,
-        free: free::<F, H>,
+        end: end::<F, H>,
     }
 }
 
@@ -330,24 +332,35 @@ fn poll<F: Future<Output = ExitReason>>(cell: &CellRef, life: Pin<&mut F>) -> Po
     }
 }
 
-unsafe fn free<F, H: Host>(cell: NonNull<Cell>) {
+unsafe fn end<F: 'static, H: Host>(cell: NonNull<Cell>) {
     let block = cell.cast::<CellOf<F, H>>();
-    // SAFETY: the last reference is gone, so the block is ours alone; it came from `new_block` with this very type. It is
-    // given back also when a drop panics.
+    // SAFETY: the last reference is gone, so all but what rule 5 names is ours alone. None of it under a guard: it runs the
+    // user's code.
     unsafe {
-        block.as_ref().cell.tracked.end();
-        guard::drop_quietly(Emptied(block));
-        pool::free(block.cast(), Layout::new::<CellOf<F, H>>());
+        drop_in_place_quietly(&raw mut (*block.as_ptr()).body);
+        drop_in_place_quietly(&raw mut (*block.as_ptr()).host);
+        Cell::empty(cell);
     }
+    let block = Retired(block);
+    // SAFETY: who finds the cell by an entry does so under a guard that began before this: the entry left *armed* before the
+    // cell could come to its end. Retired once; what is dropped there is the checker's.
+    unsafe { pin().defer(move || block.free()) };
 }
 
-/// Drops what is in a block when it is dropped.
-struct Emptied<T>(NonNull<T>);
+struct Retired<F, H: Host>(NonNull<CellOf<F, H>>);
 
-impl<T> Drop for Emptied<T> {
-    fn drop(&mut self) {
-        // SAFETY: who makes an `Emptied` owns the value, and does not use it again.
-        unsafe { self.0.drop_in_place() };
+// SAFETY: the sole owner of a block that has nothing in it any more.
+unsafe impl<F, H: Host> Send for Retired<F, H> {}
+
+impl<F, H: Host> Retired<F, H> {
+    fn free(self) {
+        // SAFETY: the block is ours alone now; it came from `new_block` with this very type.
+        unsafe {
+            let tracked = &raw mut (*self.0.as_ptr()).cell.tracked;
+            (*tracked).end();
+            tracked.drop_in_place();
+            pool::free(self.0.cast(), Layout::new::<CellOf<F, H>>());
+        }
     }
 }
 

@@ -3,9 +3,13 @@
 //! One heap block per actor: the [`Cell`] in front, the same for every type, and behind it the *body* ([`body`]): the
 //! future that is the actor's life, then what is left to do at its end, then nothing.
 //!
-//! - [`CellRef`] keeps the block's memory. Monitors and wakers hold one.
+//! - [`CellRef`] keeps the block and what is in it. Wakers and fired entries hold one.
 //! - [`Strong`] keeps the actor running. All strong handles together own one `CellRef`.
 //! - [`Consumer`] is the right to take messages out. There is one; the actor's life has it, then its end.
+//!
+//! And there is [`CellPtr`], which holds nothing: entries that are armed name their watcher and their target by it. With the
+//! last `CellRef` goes what is in the block, but the block itself is freed through the epoch, so that whoever began a guard
+//! before may still look at the list, at the identity, and at whether the cell can be held (rule 5).
 //!
 //! # Who may touch what
 //!
@@ -13,6 +17,8 @@
 //! 2. `cause`: written once, by the first who asks the actor to stop, before `STOP` is set.
 //! 3. `reason`: written once, by the actor's end, before `watchers` is closed.
 //! 4. Everything else is constant or atomic.
+//! 5. When there is no `CellRef` any more, nobody touches anything but `refs`, `watchers`, `id` and `tracked`, which drop
+//!    nothing, and those only under a guard that began before.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -27,6 +33,7 @@ use crate::mailbox::inbox::{Inbox, Push};
 use crate::mailbox::node::{Discard, Unopened};
 use crate::mailbox::parcel::{Parcel, Sealed};
 use crate::reason::ExitReason;
+use crate::reclaim::Guard;
 use crate::structs::list::List;
 use crate::structs::map_slot::MapSlot;
 use crate::structs::once::Once;
@@ -102,12 +109,6 @@ impl Cell {
     }
 }
 
-impl Drop for Cell {
-    fn drop(&mut self) {
-        census::gone(census::Kind::Cell);
-    }
-}
-
 /// Keeps a cell's memory, not its actor.
 pub struct CellRef(NonNull<Cell>);
 
@@ -144,9 +145,133 @@ impl Drop for CellRef {
             // ORDERING: Acquire pairs with the Release of everybody else's last use. A load and not a fence: a fence would
             // also order what was read of other words before, and loom takes it to order still more.
             self.refs.load(Ordering::Acquire);
-            // SAFETY: nobody else has a reference; freed once.
-            unsafe { (self.vtable.free)(self.0) };
+            // SAFETY: nobody else has a reference; ended once.
+            unsafe { (self.vtable.end)(self.0) };
         }
+    }
+}
+
+impl Cell {
+    /// Drops what is in it, but for what those may still touch who only know where it is (rule 5).
+    ///
+    /// # Safety
+    ///
+    /// There is no `CellRef` any more; to be called once.
+    unsafe fn empty(this: NonNull<Cell>) {
+        census::gone(census::Kind::Cell);
+        let this = this.as_ptr();
+        // SAFETY: by the contract. One by one, so that a panic in the user's code keeps none of the others.
+        unsafe {
+            drop_in_place_quietly(&raw mut (*this).inbox);
+            drop_in_place_quietly(&raw mut (*this).bound);
+            drop_in_place_quietly(&raw mut (*this).table);
+            drop_in_place_quietly(&raw mut (*this).name);
+            drop_in_place_quietly(&raw mut (*this).cause);
+            drop_in_place_quietly(&raw mut (*this).reason);
+        }
+    }
+}
+
+/// # Safety
+///
+/// As for [`ptr::drop_in_place`].
+unsafe fn drop_in_place_quietly<T>(place: *mut T) {
+    struct InPlace<T>(*mut T);
+    impl<T> Drop for InPlace<T> {
+        fn drop(&mut self) {
+            // SAFETY: by the contract of the function, which makes the only one.
+            unsafe { self.0.drop_in_place() };
+        }
+    }
+    if std::mem::needs_drop::<T>() {
+        crate::guard::drop_quietly(InPlace(place));
+    }
+}
+
+/// A cell that nobody is asked to keep. It can be used only where something else says that the block is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CellPtr(NonNull<Cell>);
+
+// SAFETY: only a place; what it leads to may be shared.
+unsafe impl Send for CellPtr {}
+// SAFETY: as above.
+unsafe impl Sync for CellPtr {}
+
+impl CellPtr {
+    /// Where a cell is.
+    pub fn of(cell: &CellRef) -> Self {
+        CellPtr(cell.0)
+    }
+
+    /// Who it is.
+    ///
+    /// # Safety
+    ///
+    /// The guard began before the block was retired.
+    pub unsafe fn id(self, _guard: &Guard) -> ActorId {
+        // SAFETY: the block is there; rule 5. Field by field: what is beside it may have been dropped.
+        unsafe {
+            (*self.0.as_ptr()).tracked.touch();
+            (&raw const (*self.0.as_ptr()).id).read()
+        }
+    }
+
+    /// The list of those who watch it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`id`](Self::id).
+    pub unsafe fn watchers(self, _guard: &Guard) -> &List {
+        // SAFETY: as in `id`; what is borrowed does not outlive the guard.
+        unsafe {
+            (*self.0.as_ptr()).tracked.touch();
+            &(*self.0.as_ptr()).watchers
+        }
+    }
+
+    /// A reference, if anybody still has one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`id`](Self::id).
+    pub unsafe fn try_hold(self, _guard: &Guard) -> Option<CellRef> {
+        // SAFETY: as in `id`.
+        let refs = unsafe {
+            (*self.0.as_ptr()).tracked.touch();
+            &(*self.0.as_ptr()).refs
+        };
+        // ORDERING: Relaxed: only the expected value below.
+        let mut count = refs.load(Ordering::Relaxed);
+        while count > 0 {
+            // ORDERING: Relaxed, as for any count: the caller knows the cell by an entry, which was published after the cell
+            // was made; while the count is not zero nobody takes anything from it.
+            match refs.compare_exchange_weak(count, count + 1, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(CellRef(self.0)),
+                Err(now) => count = now,
+            }
+        }
+        None
+    }
+
+    /// What is in it.
+    ///
+    /// # Safety
+    ///
+    /// Somebody's reference is counted as long as what is borrowed here is used.
+    pub unsafe fn get<'a>(self) -> &'a Cell {
+        // SAFETY: by the contract.
+        let cell = unsafe { self.0.as_ref() };
+        cell.tracked.touch();
+        cell
+    }
+
+    /// A reference that was counted before.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns a counted reference (see [`CellRef::into_ptr`]) and hands it over.
+    pub unsafe fn adopt(self) -> CellRef {
+        CellRef(self.0)
     }
 }
 
@@ -159,6 +284,28 @@ impl PartialEq for CellRef {
 impl Eq for CellRef {}
 
 impl CellRef {
+    /// Takes so many references more, each to be [`adopt`](CellPtr::adopt)ed or given back.
+    pub fn hold(&self, references: usize) {
+        // ORDERING: Relaxed: see `clone`.
+        let before = self.refs.fetch_add(references, Ordering::Relaxed);
+        assert!(before < usize::MAX / 2, "too many references to one actor");
+    }
+
+    /// Gives back so many references.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns them, and `self` is not one of them: so they are not the last.
+    pub unsafe fn give_back(&self, references: usize) {
+        // ORDERING: Release, as in `drop`.
+        self.refs.fetch_sub(references, Ordering::Release);
+    }
+
+    /// The place alone; the reference stays counted, and is the caller's.
+    pub fn into_ptr(self) -> CellPtr {
+        CellPtr(ManuallyDrop::new(self).0)
+    }
+
     /// Makes the actor look again, by queueing it if need be.
     pub fn wake(&self) {
         // SAFETY: the vtable belongs to this block.
@@ -203,14 +350,18 @@ impl CellRef {
         self.act(self.life.ask_kill());
     }
 
-    /// Queues a node, and wakes the consumer even if another sender owes that: it may be slow.
+    /// Queues a run of nodes, and wakes the consumer even if another sender owes that: it may be slow.
     ///
     /// # Safety
     ///
-    /// As for [`push`](Self::push).
-    pub unsafe fn push_and_wake(&self, node: NonNull<crate::mailbox::node::Node>) -> bool {
+    /// As for [`push`](Self::push), for all nodes from `newest` to `oldest`, which are linked in this order.
+    pub unsafe fn push_and_wake(
+        &self,
+        newest: NonNull<crate::mailbox::node::Node>,
+        oldest: NonNull<crate::mailbox::node::Node>,
+    ) -> bool {
         // SAFETY: by the contract.
-        let pushed = unsafe { self.inbox.push(node) };
+        let pushed = unsafe { self.inbox.push_run(newest, oldest) };
         if pushed != Push::Closed {
             self.wake();
         }

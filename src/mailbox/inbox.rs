@@ -75,20 +75,33 @@ impl Inbox {
     ///
     /// # Safety
     ///
-    /// The caller owns the block. It is handed over unless the answer is [`Push::Closed`].
+    /// The caller owns the block. It is handed over unless the answer is [`Push::Closed`]; then nothing is linked behind it.
     pub unsafe fn push(&self, node: NonNull<Node>) -> Push {
+        // SAFETY: by the contract.
+        unsafe { self.push_run(node, node) }
+    }
+
+    /// Queues several nodes at once, with nothing between them.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push`](Self::push), for all nodes from `newest` to `oldest`, which are linked in this order.
+    pub unsafe fn push_run(&self, newest: NonNull<Node>, oldest: NonNull<Node>) -> Push {
         // ORDERING: Acquire pairs with the Release in `close`: who is refused sees what came before the closing.
         let mut word = self.word.load(Ordering::Acquire);
         loop {
             if word == closed() {
+                // SAFETY: owned by the contract. An attempt that failed has left somebody else's node there.
+                unsafe { oldest.as_ref().set_next(ptr::null_mut()) };
                 return Push::Closed;
             }
             let behind = if word == parked() { ptr::null_mut() } else { word };
             // SAFETY: owned by the contract.
-            unsafe { node.as_ref().set_next(behind) };
-            // ORDERING: AcqRel: Release publishes the block to the consumer's Acquire; Acquire pairs with `park`, so
+            unsafe { oldest.as_ref().set_next(behind) };
+            // ORDERING: AcqRel: Release publishes the blocks to the consumer's Acquire; Acquire pairs with `park`, so
             // that what the wake-up finds is what the consumer left.
-            match self.word.compare_exchange_weak(word, node.as_ptr(), Ordering::AcqRel, Ordering::Acquire) {
+            match self.word.compare_exchange_weak(word, newest.as_ptr(), Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) if word == parked() => return Push::Wake,
                 Ok(_) => return Push::Queued,
                 Err(now) => word = now,

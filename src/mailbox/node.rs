@@ -120,6 +120,11 @@ impl Chain {
         self.len
     }
 
+    /// The first node, which stays.
+    pub fn first(&self) -> Option<NonNull<Node>> {
+        NonNull::new(self.first)
+    }
+
     /// Puts a node at the end.
     ///
     /// # Safety

@@ -157,7 +157,7 @@ pub fn start_then<A: Starts<K>, K, T>(
     let mut tied = true;
     let strong = cell::spawn(birth, host, |consumer: Consumer<Stage<A>>| {
         let judge = StdArc::clone(&shared);
-        let tie = Tie::new(consumer.cell(), &shared.root, move |actor| judge.condemn(actor));
+        let tie = Tie::new(consumer.cell(), &shared.root, move |actor| judge.condemn(actor.clone()));
         tied = tie.is_some();
         let stage = Stage::new(actor, consumer.address());
         // The tie is the life's: dropped with it, or when it has ended.

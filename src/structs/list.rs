@@ -4,6 +4,10 @@
 //! and then whoever made one stale sweeps them out, one sweeper at a time behind a try-flag, never waiting. At the
 //! end the list is closed ([`List::close`]) and the closer visits every entry that is left.
 //!
+//! Sweeps are of two kinds. Those who go stale soon after they came stand near the head, so a *short* sweep looks at a few
+//! entries there, and comes often; it keeps churn among those who come and go away from the many who stay. A *long* sweep
+//! looks at all, when as many are stale as are live.
+//!
 //! # Rules
 //!
 //! 1. `head` is `CLOSED` from the moment the closer took the chain; nothing is linked after that.
@@ -29,17 +33,23 @@
 use std::ptr::{self, NonNull};
 
 use crate::reclaim::{Guard, pin};
-use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Tracked, limit};
 
 const BUSY: usize = 1;
 const EXITED: usize = 2;
 const VISITED: usize = 4;
 
-/// Sweeps begin when more than this many entries are stale, and more than are still live of those that were live at the
-/// last sweep. So a sweep looks at no more than three entries for each that it takes out, not counting those pushed since
-/// the last one, each of which is counted once.
+/// Long sweeps begin when more than this many entries are stale, and more than are still live of those that were live at the
+/// last long sweep. So one looks at no more than three entries for each that it takes out, not counting those pushed
+/// since the last one, each of which is counted once.
 const SWEEP_AT_LEAST: usize = 64;
+
+/// A short sweep begins when this many more entries are stale than the last sweep left behind.
+const SHORT_AFTER: usize = 64;
+
+/// A short sweep looks at this many entries: two for each that has gone stale since the last sweep.
+const SHORT: usize = 2 * SHORT_AFTER;
 
 const CLOSED: usize = 1;
 
@@ -100,10 +110,33 @@ pub struct List {
     head: AtomicPtr<Link>,
     gate: AtomicUsize,
     stale: AtomicUsize,
-    /// How many entries the last sweep left in.
-    live: AtomicUsize,
+    /// What the last sweeps left behind, see [`Left`].
+    left: AtomicU64,
     /// The chain the closer took; written before `VISITED`.
     chain: AtomicPtr<Link>,
+}
+
+/// Thresholds, written by the holder of `BUSY`. Too small a number is as good: they only decide when to sweep.
+#[derive(Clone, Copy)]
+struct Left {
+    /// How many entries the last long sweep left in.
+    live: u32,
+    /// How many stale ones the last sweep, long or short, left in.
+    stale: u32,
+}
+
+impl Left {
+    fn word(self) -> u64 {
+        u64::from(self.live) << 32 | u64::from(self.stale)
+    }
+
+    fn of(word: u64) -> Self {
+        Left { live: (word >> 32) as u32, stale: word as u32 }
+    }
+}
+
+fn capped(count: usize) -> u32 {
+    count.try_into().unwrap_or(u32::MAX)
 }
 
 fn closed() -> *mut Link {
@@ -123,7 +156,7 @@ impl List {
             head: AtomicPtr::new(ptr::null_mut()),
             gate: AtomicUsize::new(0),
             stale: AtomicUsize::new(0),
-            live: AtomicUsize::new(0),
+            left: AtomicU64::new(0),
             chain: AtomicPtr::new(ptr::null_mut()),
         }
     }
@@ -177,27 +210,59 @@ impl List {
         self.sweep(guard, taken);
     }
 
-    fn is_due(&self, stale: usize) -> bool {
-        // ORDERING: Relaxed: a threshold, any recent value will do.
-        let live = self.live.load(Ordering::Relaxed).saturating_sub(stale);
+    /// Is a sweep due, and of how many entries?
+    fn due(&self) -> Option<usize> {
+        // ORDERING: Relaxed, both: thresholds, any recent value will do; what is to be found is counted under BUSY.
+        let (stale, left) = (self.stale.load(Ordering::Relaxed), Left::of(self.left.load(Ordering::Relaxed)));
         // An entry may be taken out before it is counted: below zero for a moment.
-        stale as isize > limit(SWEEP_AT_LEAST.max(live), 0) as isize
+        let more_than = |count: usize| stale as isize > count as isize;
+        if more_than(limit(SWEEP_AT_LEAST.max((left.live as usize).saturating_sub(stale)), 0)) {
+            return Some(usize::MAX);
+        }
+        more_than(left.stale as usize + SHORT_AFTER).then_some(SHORT)
     }
 
     fn sweep<E: Listed>(&self, _guard: &Guard, mut taken: impl FnMut(NonNull<E>)) {
-        // ORDERING: Relaxed, here and below: whether to begin; what is to be found is counted under BUSY.
-        while self.is_due(self.stale.load(Ordering::Relaxed)) && self.try_begin_sweep() {
-            // ORDERING: Acquire pairs with the Release in `note_stale`: what is counted is seen to be stale.
-            let counted = self.stale.load(Ordering::Acquire);
-            let gone = self.pass(&mut taken);
-            // ORDERING: Relaxed: only the number matters; a read-modify-write keeps the raises' Release going.
-            self.stale.fetch_sub(gone, Ordering::Relaxed);
-            self.end_sweep(&mut taken);
-            // ORDERING: Relaxed: whose raise came before its failure to get BUSY is seen by rule 5.
-            if gone == 0 && self.stale.load(Ordering::Relaxed) == counted {
-                return; // rule 4: what is left cannot be found yet
+        while let Some(looks) = self.due() {
+            if !self.sweep_once(looks, &mut taken) {
+                return;
             }
         }
+    }
+
+    /// As [`note_stale`](Self::note_stale), with a short sweep of so many entries before any other. For models, where all others
+    /// are long.
+    #[cfg(dw_loom)]
+    pub fn note_stale_shortly<E: Listed>(
+        &self,
+        guard: &Guard,
+        looks: usize,
+        mut taken: impl FnMut(NonNull<E>),
+    ) {
+        // ORDERING: as in `note_stale`.
+        self.stale.fetch_add(1, Ordering::Release);
+        if self.sweep_once(looks, &mut taken) {
+            self.sweep(guard, taken);
+        }
+    }
+
+    /// One sweep, unless somebody else is at it. True: there may be more to do.
+    fn sweep_once<E: Listed>(&self, looks: usize, taken: &mut impl FnMut(NonNull<E>)) -> bool {
+        if !self.try_begin_sweep() {
+            return false;
+        }
+        // ORDERING: Acquire pairs with the Release in `note_stale`: what is counted is seen to be stale.
+        let counted = self.stale.load(Ordering::Acquire);
+        let (gone, live) = self.pass(looks, taken);
+        // ORDERING: Relaxed: only the number matters; a read-modify-write keeps the raises' Release going.
+        let before = self.stale.fetch_sub(gone, Ordering::Relaxed);
+        // ORDERING: Relaxed, both: thresholds, and ours alone to write as long as we are BUSY.
+        let live = live.map_or(Left::of(self.left.load(Ordering::Relaxed)).live, capped);
+        self.left.store(Left { live, stale: capped(before.saturating_sub(gone)) }.word(), Ordering::Relaxed);
+        self.end_sweep(taken);
+        // ORDERING: Relaxed: whose raise came before its failure to get BUSY is seen by rule 5. Where nothing came out and the
+        // count did not move, what is left cannot be found yet (rule 4).
+        gone != 0 || self.stale.load(Ordering::Relaxed) != counted
     }
 
     fn try_begin_sweep(&self) -> bool {
@@ -226,54 +291,84 @@ impl List {
         }
     }
 
-    /// One walk over the list, with `BUSY` held. How many it took out.
-    fn pass<E: Listed>(&self, taken: &mut impl FnMut(NonNull<E>)) -> usize {
+    /// One walk over so many entries of the list, with `BUSY` held. How many it took out, and how many are left if it saw all.
+    fn pass<E: Listed>(
+        &self,
+        mut looks: usize,
+        taken: &mut impl FnMut(NonNull<E>),
+    ) -> (usize, Option<usize>) {
         let (mut gone, mut live) = (0, 0);
         // ORDERING: Acquire pairs with the Release of `push`; it covers all older entries too, since every push is a
         // read-modify-write of the head.
         let mut head = self.head.load(Ordering::Acquire);
-        while let Some(first) = self.entry(head) {
-            // SAFETY: in the list, and the caller's guard is pinned.
-            if !unsafe { E::is_stale(first) } {
-                break;
-            }
-            // SAFETY: as above. ORDERING: Relaxed: what it leaves at the head was pushed before, and a read-modify-write
-            // keeps the Release of that push going; Acquire on failure pairs with the Release of `push`.
-            let next = unsafe { next_of(head) };
-            match self.head.compare_exchange(head, next, Ordering::Relaxed, Ordering::Acquire) {
+        // SAFETY: in the list, and the caller's guard is pinned.
+        while self.entry(head).is_some_and(|first: NonNull<E>| unsafe { E::is_stale(first) }) {
+            let (behind, run) = self.stale_run::<E>(head, looks);
+            // ORDERING: Relaxed: what it leaves at the head was pushed before, and a read-modify-write keeps the Release of that
+            // push going; Acquire on failure pairs with the Release of `push`.
+            match self.head.compare_exchange(head, behind, Ordering::Relaxed, Ordering::Acquire) {
                 Ok(_) => {
-                    taken(first);
-                    gone += 1;
-                    head = next;
+                    self.report(head, behind, taken);
+                    gone += run;
+                    looks = looks.saturating_sub(run);
+                    head = behind;
+                    if looks == 0 {
+                        return (gone, None);
+                    }
                 }
                 Err(now) => head = now, // pushed to or closed: look again from there
             }
         }
         if head == closed() {
-            return gone;
+            return (gone, None);
         }
         let mut before = head;
         while let Some(at) = NonNull::new(before) {
+            live += 1;
+            looks = looks.saturating_sub(1);
+            if looks == 0 {
+                return (gone, None);
+            }
             // SAFETY: in the list under the caller's guard; only we change links (rule 2).
             let (link, next) = unsafe { (at.as_ref(), next_of(before)) };
-            let Some(entry) = self.entry(next) else {
-                live += 1;
-                break;
-            };
+            before = next;
             // SAFETY: as above.
-            if unsafe { E::is_stale(entry) } {
-                // SAFETY: as above. ORDERING: Relaxed: see `next_of`.
-                link.next.store(unsafe { next_of(next) }, Ordering::Relaxed);
-                taken(entry);
-                gone += 1;
-            } else {
-                live += 1;
-                before = next;
+            if self.entry(next).is_some_and(|entry: NonNull<E>| unsafe { E::is_stale(entry) }) {
+                let (behind, run) = self.stale_run::<E>(next, looks);
+                // ORDERING: Relaxed: see `next_of`.
+                link.next.store(behind, Ordering::Relaxed);
+                self.report(next, behind, taken);
+                gone += run;
+                looks = looks.saturating_sub(run).max(1);
+                before = behind;
             }
         }
-        // ORDERING: Relaxed: a threshold.
-        self.live.store(live, Ordering::Relaxed);
-        gone
+        (gone, Some(live))
+    }
+
+    /// Goes over the stale entries that stand one behind the other from here on, the first of which is stale; no more than so
+    /// many (and at least one). What stands behind them, and how many they are.
+    fn stale_run<E: Listed>(&self, first: *mut Link, most: usize) -> (*mut Link, usize) {
+        // SAFETY: here and below, in the list under the caller's guard.
+        let (mut behind, mut run) = (unsafe { next_of(first) }, 1);
+        // SAFETY: as above.
+        while run < most && self.entry(behind).is_some_and(|entry: NonNull<E>| unsafe { E::is_stale(entry) })
+        {
+            // SAFETY: as above.
+            behind = unsafe { next_of(behind) };
+            run += 1;
+        }
+        (behind, run)
+    }
+
+    /// Reports those from `first` up to `behind` as taken out.
+    fn report<E: Listed>(&self, first: *mut Link, behind: *mut Link, taken: &mut impl FnMut(NonNull<E>)) {
+        let mut at = first;
+        while let Some(entry) = self.entry(at).filter(|_| at != behind) {
+            // SAFETY: not reported yet, so it is alive; read before it is.
+            at = unsafe { next_of(at) };
+            taken(entry);
+        }
     }
 
     fn entry<E: Listed>(&self, link: *mut Link) -> Option<NonNull<E>> {
@@ -305,14 +400,13 @@ impl List {
         Closing { at: chain, guard: sweeper.then_some(guard) }
     }
 
-    /// Visits up to `budget` entries. Each visit is of an entry that is still in the list; `taken` follows for each
-    /// entry when it has left it, at once or, when a sweeper is still in flight, at the end (by whoever is later).
-    /// True when all have been visited.
+    /// Visits up to `budget` entries. With the visit an entry has left the list, or, when a sweeper is still in flight,
+    /// at the end; then `taken` is called for it, by whoever is later. True when all have been visited.
     pub fn visit<E: Listed>(
         &self,
         closing: &mut Closing,
         mut budget: usize,
-        mut visit: impl FnMut(NonNull<E>),
+        mut visit: impl FnMut(NonNull<E>, Visit),
         mut taken: impl FnMut(NonNull<E>),
     ) -> bool {
         while let Some(entry) = self.entry(closing.at) {
@@ -323,10 +417,7 @@ impl List {
             // SAFETY: ours alone when no sweeper is in flight, otherwise protected by the guard. Read before the
             // visit: after it the entry may be gone.
             closing.at = unsafe { next_of(closing.at) };
-            visit(entry);
-            if closing.guard.is_none() {
-                taken(entry);
-            }
+            visit(entry, if closing.guard.is_none() { Visit::Taken } else { Visit::StaysLinked });
         }
         if let Some(guard) = closing.guard.take() {
             // ORDERING: AcqRel: Release hands the chain to a later sweeper, Acquire takes its links if it is done.
@@ -342,12 +433,7 @@ impl List {
     /// Reports every entry of the closed chain as taken out (rule 3).
     fn take_chain<E: Listed>(&self, taken: &mut impl FnMut(NonNull<E>)) {
         // ORDERING: Relaxed: the gate word ordered it.
-        let mut at = self.chain.load(Ordering::Relaxed);
-        while let Some(entry) = self.entry(at) {
-            // SAFETY: the entry has not been reported yet, so it is alive; read before it is.
-            at = unsafe { next_of(at) };
-            taken(entry);
-        }
+        self.report(self.chain.load(Ordering::Relaxed), ptr::null_mut(), taken);
     }
 }
 
@@ -362,6 +448,15 @@ unsafe fn next_of(link: *mut Link) -> *mut Link {
     // whoever acquired the owner (from the head, or from whom it was pushed behind) has acquired that too. A link that still
     // leads to what was swept out is met under a guard that is as old; the sweeps themselves are ordered by the gate.
     link.next.load(Ordering::Relaxed)
+}
+
+/// Has the entry that is visited left the list?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// Yes: this is also the report that it was taken out.
+    Taken,
+    /// Not yet: a sweeper may stand on it. The report follows.
+    StaysLinked,
 }
 
 /// The closer's walk over the list; see [`List::close`].

@@ -43,10 +43,36 @@ const END: usize = 8;
 const SUPERSEDED: usize = 1 << (usize::BITS - 1);
 
 /// Entries per bucket above which the number of buckets doubles.
-const LOAD: usize = limit(4, 1);
+const LOAD: usize = limit(2, 1);
 const MAX_LOG2: usize = 24;
-/// Segment `k` holds the sentinels of the buckets from 4^k up to 4^(k+1).
-const SEGMENTS: usize = MAX_LOG2 / 2;
+/// Segment `k` holds the sentinels of the buckets from 2^k up to 2^(k+1).
+const SEGMENTS: usize = MAX_LOG2;
+
+/// Where an entry belongs: a 62-bit number, whose uppermost bits choose the bucket. No two entries of one map may share one.
+///
+/// It is a hash read backwards, and can be made of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order(u64);
+
+impl Order {
+    /// Of a number below 2^62.
+    pub const fn new(number: u64) -> Self {
+        debug_assert!(number < 1 << 62);
+        Order(number << 2 | 1) // odd, so that it comes after its bucket's sentinel
+    }
+
+    /// The number.
+    pub const fn number(self) -> u64 {
+        self.0 >> 2
+    }
+}
+
+impl From<u64> for Order {
+    /// Of a hash below 2^62.
+    fn from(hash: u64) -> Self {
+        Order(hash.reverse_bits() | 1)
+    }
+}
 
 /// What an entry must embed to stand in a map.
 pub struct Hook {
@@ -56,12 +82,17 @@ pub struct Hook {
 }
 
 impl Hook {
-    /// A hook for an entry with this hash. Hashes are below 2^62 and no two entries of one map may share one.
-    pub fn new(hash: u64) -> Self {
-        Self::with_order(entry_order(hash))
+    /// A hook for an entry.
+    pub fn new(order: impl Into<Order>) -> Self {
+        Self::with_order(order.into().0)
     }
 
-    /// The hash that was given to [`new`](Self::new).
+    /// What was given to [`new`](Self::new).
+    pub fn order(&self) -> Order {
+        Order(self.order)
+    }
+
+    /// The hash that the order was made of.
     pub fn hash(&self) -> u64 {
         self.order.reverse_bits() & !(1 << 63)
     }
@@ -83,11 +114,6 @@ impl Hook {
     fn is_entry(&self) -> bool {
         self.order & 1 == 1
     }
-}
-
-/// The order of the entry with this hash: its bits reversed, made odd so that it comes after its bucket's sentinel.
-fn entry_order(hash: u64) -> u64 {
-    hash.reverse_bits() | 1
 }
 
 /// What became of an attempt to put an entry in.
@@ -184,7 +210,7 @@ impl Map {
     ///
     /// - `entry` is the hook of a live block, is in no map, and stays in place until it was removed and the guards
     ///   pinned at that time are gone.
-    /// - No entry of the same hash is or was in this map.
+    /// - No entry of the same order is or was in this map.
     pub unsafe fn insert(&self, entry: NonNull<Hook>, guard: &Guard) -> Insert {
         self.tracked.touch();
         // ORDERING: Relaxed, as everywhere on the count: it decides by itself whether the map is superseded, and that
@@ -213,9 +239,9 @@ impl Map {
         }
     }
 
-    /// Takes the entry with this hash out; `None` when there is none (any more). At most one caller gets it.
-    pub fn remove(&self, hash: u64, guard: &Guard) -> Option<NonNull<Hook>> {
-        let order = entry_order(hash);
+    /// Takes the entry out that belongs there; `None` when there is none (any more). At most one caller gets it.
+    pub fn remove(&self, order: impl Into<Order>, guard: &Guard) -> Option<NonNull<Hook>> {
+        let Order(order) = order.into();
         loop {
             let place = self.find(order, guard)?;
             let entry = NonNull::new(place.at).filter(|_| place.at != end())?;
@@ -370,6 +396,9 @@ impl Map {
     fn start<'a>(&'a self, order: u64, guard: &'a Guard) -> &'a Hook {
         // ORDERING: Relaxed: any value it ever had is a correct one, it only decides how long the walk is.
         let log2 = self.log2.load(Ordering::Relaxed);
+        if log2 == 0 {
+            return &self.root;
+        }
         let mut bucket = (order.reverse_bits() as usize) & ((1 << log2) - 1);
         while bucket != 0 {
             if let Some(sentinel) = self.bucket(bucket, guard) {
@@ -412,12 +441,12 @@ impl Map {
 
     /// Where the sentinel of a bucket lives; makes its segment on first use.
     fn slot(&self, bucket: usize) -> &Hook {
-        let index = bucket.ilog2() as usize / 2;
-        let first = 1usize << (2 * index);
+        let index = bucket.ilog2() as usize;
+        let first = 1usize << index;
         let segments =
             get_or_make(&self.segments, || std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())));
         let segment = get_or_make(&segments[index], || Segment {
-            sentinels: (first..4 * first).map(Hook::sentinel).collect(),
+            sentinels: (first..2 * first).map(Hook::sentinel).collect(),
         });
         &segment.sentinels[bucket - first]
     }

@@ -2,7 +2,7 @@
 
 use std::ptr::{self, NonNull};
 
-use super::map::{Hook, Insert, Map};
+use super::map::{Hook, Insert, Map, Order};
 use super::pool::{new_block, take_block};
 use crate::reclaim::{Guard, pin};
 use crate::sync::atomic::{AtomicPtr, Ordering};
@@ -94,10 +94,10 @@ impl MapSlot {
         }
     }
 
-    /// Takes the entry with this hash out, if it is there. At most one caller gets it.
-    pub fn remove(&self, hash: u64, guard: &Guard) -> Option<NonNull<Hook>> {
+    /// Takes the entry out that belongs there, if it is there. At most one caller gets it.
+    pub fn remove(&self, order: impl Into<Order>, guard: &Guard) -> Option<NonNull<Hook>> {
         let map = self.map(guard)?;
-        let entry = map.remove(hash, guard)?;
+        let entry = map.remove(order, guard)?;
         if map.buckets() > KEEP_BUCKETS && map.len() == 0 && map.close_if_empty() {
             self.replace(map, guard);
         }

@@ -1,12 +1,13 @@
-//! The exit's two halves: telling those who watch the dying actor, and taking back what it watches itself.
+//! Entries that come to their outcome: fired by the exit of the target, or by an attach that comes after it; cancelled by
+//! who takes a monitor back, or by the exit of the watcher.
 
 use std::ptr::NonNull;
 
-use super::{EntryPtr, of_hook, release};
-use crate::cell::CellRef;
+use super::{Deliver, Entry, EntryPtr, Owed, drop_payload, of_hook, release};
+use crate::cell::{CellPtr, CellRef};
 use crate::mailbox::node::{Chain, Node};
 use crate::reclaim::{Guard, pin};
-use crate::structs::list::Closing;
+use crate::structs::list::{Closing, Visit};
 
 /// Fires all entries of a target that has died, a bounded number at a time.
 ///
@@ -23,49 +24,266 @@ impl Firing {
     /// Goes on; true when all have been told but those who wait ([`finish`](Self::finish)). The reason has been
     /// published before the first call (rule 7).
     pub fn step(&mut self, target: &CellRef, budget: usize) -> bool {
-        let mut fired = Chain::new();
+        let (mut fired, mut orphans) = (Chain::new(), Chain::new());
+        let (mut stock, mut last) = (Stock::of(target), Held::default());
         let pinned = pin();
         let closing = self.closing.get_or_insert_with(|| target.watchers.close());
         let waits = &mut self.waits;
         let done = target.watchers.visit(
             closing,
             budget,
-            |entry: EntryPtr| {
-                // SAFETY: still in the list, which holds a reference.
-                let this = unsafe { entry.as_ref() };
-                if this.state().fire() {
-                    let chain = if this.vtable().at_last { &mut *waits } else { &mut fired };
+            |entry: EntryPtr, visit| {
+                // SAFETY: still in the list, or just out of it, with the list's reference. Read before it fires (rule 5).
+                let (this, watcher, at_last) = unsafe {
+                    let this = entry.as_ref();
+                    (this, this.watcher, this.vtable().at_last)
+                };
+                // The list's reference goes with the outcome where it is ours already.
+                let ours = usize::from(visit == Visit::Taken);
+                stock.fill();
+                if this.state().fire(ours) {
+                    stock.take(); // rule 9
+                    // SAFETY: the entry was armed under our guard until now (rule 8).
+                    let chain = match watcher {
+                        _ if at_last => &mut *waits,
+                        _ if unsafe { last.hold(watcher, &pinned) } => &mut fired,
+                        _ => &mut orphans,
+                    };
                     // SAFETY: we won the state, so the node is ours.
                     unsafe { chain.push(entry.cast()) };
+                } else if ours > 0 {
+                    // SAFETY: the list's reference. It was cancelled, so nothing comes back.
+                    drop(unsafe { release(entry, ours, &pinned) });
                 }
             },
             // SAFETY: the list's reference. The target is the caller's own cell, so this is not its last reference.
             |entry| drop(unsafe { release(entry, 1, &pinned) }),
         );
         drop(pinned);
-        deliver_all(&mut fired);
+        drop(stock);
+        drop(orphans); // discards them
+        // SAFETY: fired above, each run of one watcher with a reference to it.
+        unsafe { deliver_all(&mut fired) };
         done
     }
 
     /// Wakes those who wait for the end.
     pub fn finish(&mut self) {
-        deliver_all(&mut self.waits);
+        // SAFETY: fired by `step`, and made without a watcher.
+        unsafe { deliver_all(&mut self.waits) };
     }
 }
 
-fn deliver_all(chain: &mut Chain) {
+/// References to the dying target, taken in lots of growing size, for the entries that fire (rule 9).
+struct Stock<'a> {
+    target: &'a CellRef,
+    left: usize,
+    lot: usize,
+}
+
+impl<'a> Stock<'a> {
+    fn of(target: &'a CellRef) -> Self {
+        Stock { target, left: 0, lot: 1 }
+    }
+
+    /// Sees to it that there is one.
+    fn fill(&mut self) {
+        if self.left == 0 {
+            self.target.hold(self.lot);
+            self.left = self.lot;
+            self.lot = (2 * self.lot).min(1024);
+        }
+    }
+
+    /// Gives one out.
+    fn take(&mut self) {
+        self.left -= 1;
+    }
+}
+
+impl Drop for Stock<'_> {
+    fn drop(&mut self) {
+        if self.left > 0 {
+            // SAFETY: taken by `fill`, and not given out.
+            unsafe { self.target.give_back(self.left) };
+        }
+    }
+}
+
+/// The watcher of the last entry in the chain of those that are to be delivered. Of a run of entries for one watcher, the first
+/// holds it.
+#[derive(Default)]
+struct Held {
+    last: Option<CellPtr>,
+}
+
+impl Held {
+    /// Holds the watcher, if there is one, unless the last entry has done so. False: it is gone.
+    ///
+    /// # Safety
+    ///
+    /// As for [`CellPtr::try_hold`].
+    unsafe fn hold(&mut self, watcher: Option<CellPtr>, pinned: &Guard) -> bool {
+        if self.last != watcher {
+            // SAFETY: by the contract. The reference is adopted in `deliver_all`.
+            if watcher
+                .is_some_and(|watcher| unsafe { watcher.try_hold(pinned) }.map(CellRef::into_ptr).is_none())
+            {
+                return false;
+            }
+            self.last = watcher;
+        }
+        true
+    }
+}
+
+/// Delivers what has fired, in order; what goes to one mailbox in a row, with one push.
+///
+/// # Safety
+///
+/// The entries were fired by the caller, with the state's references. For each run of entries of one watcher the caller
+/// owns one reference to that.
+unsafe fn deliver_all(chain: &mut Chain) {
+    let mut current: Option<CellRef> = None;
     while let Some(node) = chain.pop() {
         let entry: EntryPtr = node.cast();
-        // SAFETY: fired by `step`, with the state's reference.
-        unsafe { (entry.as_ref().vtable().deliver)(entry) };
+        // SAFETY: by the contract.
+        unsafe {
+            let watcher = entry.as_ref().watcher;
+            if current.as_ref().map(CellPtr::of) != watcher {
+                current = watcher.map(|watcher| watcher.adopt());
+            }
+            match (entry.as_ref().vtable().deliver, &current) {
+                (Deliver::Call(deliver), watcher) => deliver(entry, watcher.as_ref()),
+                (Deliver::Post, Some(watcher)) => post(entry, watcher, chain),
+                (Deliver::Post, None) => unreachable!("a monitor has a watcher"),
+            }
+        }
     }
+}
+
+/// Pushes an entry into its watcher's mailbox, and with it those behind it in the chain that go there as well.
+///
+/// # Safety
+///
+/// As for [`deliver_all`].
+unsafe fn post(first: EntryPtr, watcher: &CellRef, chain: &mut Chain) {
+    let oldest: NonNull<Node> = first.cast();
+    let mut newest = oldest;
+    // SAFETY: by the contract; the nodes are ours until they are pushed.
+    unsafe {
+        oldest.as_ref().set_next(std::ptr::null_mut());
+        while chain.first().is_some_and(|next| goes_to(next.cast(), watcher)) {
+            let Some(next) = chain.pop() else { break };
+            next.as_ref().set_next(newest.as_ptr());
+            newest = next;
+        }
+        if !watcher.push_and_wake(newest, oldest) {
+            let mut refused = Chain::new();
+            refused.append_reversed(newest.as_ptr()); // discards them
+        }
+    }
+}
+
+/// # Safety
+///
+/// The caller has the entry.
+unsafe fn goes_to(entry: EntryPtr, watcher: &CellRef) -> bool {
+    // SAFETY: by the contract.
+    let entry = unsafe { entry.as_ref() };
+    matches!(entry.vtable().deliver, Deliver::Post) && entry.watcher == Some(CellPtr::of(watcher))
+}
+
+/// The target is dead already: who attaches fires the entry, unless it was cancelled meanwhile.
+///
+/// # Safety
+///
+/// The caller owns the list's reference, which is given up here, and made the entry for these two.
+pub(super) unsafe fn late(entry: EntryPtr, watcher: &CellRef, target: &CellRef) {
+    let reference = target.clone().into_ptr(); // rule 9
+    // SAFETY: by the contract.
+    unsafe {
+        if entry.as_ref().state().fire(1) {
+            return post(entry, watcher, &mut Chain::new());
+        }
+        drop(reference.adopt());
+        let target = release(entry, 1, &pin());
+        debug_assert!(target.is_none(), "it was cancelled");
+    }
+}
+
+/// Takes back an entry that was never in a table or list.
+///
+/// # Safety
+///
+/// The caller owns all three references to `entry`, a `Full<P>`.
+pub(super) unsafe fn undo<P>(entry: EntryPtr) {
+    // SAFETY: by the contract.
+    unsafe {
+        let won = entry.as_ref().state().cancel(0);
+        debug_assert!(won, "nobody else knows the entry");
+        drop_payload::<P>(entry);
+        drop(release(entry, 3, &pin()));
+    }
+}
+
+/// Cancels an entry and clears up after it: tells the target's list, drops the payload, gives up the caller's reference and the
+/// state's. `Err` gives the guard back when the entry had fired before; then nothing was given up.
+///
+/// # Safety
+///
+/// The caller owns one reference, and nobody else may cancel. The guard began before the caller got hold of the entry.
+pub(super) unsafe fn cancel(entry: EntryPtr, pinned: Guard) -> Result<(), Guard> {
+    // SAFETY: alive by the caller's reference. Read before it is given up (rule 5).
+    let (this, target, drop_payload) = unsafe {
+        let this = entry.as_ref();
+        (this, this.target, this.vtable().drop_payload)
+    };
+    let Some(drop_payload) = drop_payload else {
+        if !this.state().cancel(2) {
+            return Err(pinned);
+        }
+        // SAFETY: the entry was armed under the guard (rule 8).
+        unsafe { note_stale(target, pinned) };
+        return Ok(());
+    };
+    if !this.state().cancel(0) {
+        return Err(pinned);
+    }
+    // SAFETY: as above; we won the state, and with it the payload (rule 3).
+    unsafe {
+        note_stale(target, pinned);
+        drop_payload(entry);
+        drop(release(entry, 2, &pin()));
+    }
+    Ok(())
+}
+
+/// Tells the list of a target that one of its entries was cancelled. Ends the guard.
+///
+/// # Safety
+///
+/// The entry was armed under the guard.
+unsafe fn note_stale(target: CellPtr, pinned: Guard) {
+    let mut owed = Owed::nothing(target);
+    // SAFETY: by the contract (rule 8). What was taken out of the list comes with the list's reference.
+    unsafe {
+        target
+            .watchers(&pinned)
+            .note_stale(&pinned, |gone: NonNull<Entry>| owed.add(release(gone, 1, &pinned)));
+    }
+    drop(pinned);
+    drop(owed);
 }
 
 /// Cancels all monitors of a watcher that has died, a bounded number at a time.
 #[derive(Default)]
 pub struct Unwatching {
     closed: bool,
+    /// Cancelled, each with a reference to its target.
     cancelled: Chain,
+    /// Cancelled, when their target was gone already.
+    orphans: Chain,
 }
 
 impl Unwatching {
@@ -76,9 +294,14 @@ impl Unwatching {
             self.close_table(watcher);
         }
         for _ in 0..budget {
-            let Some(node) = self.cancelled.pop() else { return true };
-            // SAFETY: cancelled by `close_table`; the table's reference and the state's are ours.
-            unsafe { clear_up(node.cast(), 2, pin()) };
+            // SAFETY: cancelled by `close_table`; the table's reference and the state's are ours, and one to the target.
+            if let Some(node) = self.cancelled.pop() {
+                unsafe { clear_up(node.cast(), true) };
+            } else if let Some(node) = self.orphans.pop() {
+                unsafe { clear_up(node.cast(), false) };
+            } else {
+                return true;
+            }
         }
         false
     }
@@ -91,10 +314,13 @@ impl Unwatching {
             let entry = of_hook(hook);
             // SAFETY: removing the key made the table's reference ours.
             unsafe {
-                if entry.as_ref().state().cancel() {
+                let this = entry.as_ref();
+                if !this.state().cancel(0) {
+                    targets.extend(release(entry, 1, &pinned));
+                } else if this.target.try_hold(&pinned).map(CellRef::into_ptr).is_some() {
                     self.cancelled.push(entry.cast::<Node>()); // we won the state, so the node is ours
                 } else {
-                    targets.extend(release(entry, 1, &pinned));
+                    self.orphans.push(entry.cast::<Node>());
                 }
             }
         });
@@ -103,31 +329,23 @@ impl Unwatching {
     }
 }
 
-/// Clears up after an entry that the caller has cancelled: tells the target's list, drops the watcher and the payload,
-/// gives up the references. Ends the guard.
+/// Clears up after an entry that was cancelled some time ago. (What its target's list has to be told would be too much under the
+/// guard that closes a table.)
 ///
 /// # Safety
 ///
-/// The caller won the state by cancelling, and owns so many references, the state's among them.
-pub(super) unsafe fn clear_up(entry: NonNull<super::Entry>, references: usize, pinned: Guard) {
-    // SAFETY: by the contract; the entry, and so its target, is alive until our references are gone.
+/// The caller has cancelled the entry, and owns the state's reference and another, and, if it is `held`, one to the target.
+unsafe fn clear_up(entry: EntryPtr, held: bool) {
+    // SAFETY: by the contract.
     unsafe {
-        let this = entry.as_ref();
-        let watcher = this.take_watcher();
-        let list = &this.target.watchers;
-        // The list's references of what the sweep took out. Their target is this list's owner, which `this` keeps
-        // alive, so none of them is its last reference.
-        list.note_stale(&pinned, |gone: EntryPtr| drop(release(gone, 1, &pinned)));
-        let pinned = match this.vtable().drop_payload {
-            None => pinned,
-            Some(drop_payload) => {
-                drop(pinned);
-                drop_payload(entry);
-                pin()
-            }
-        };
-        let target = release(entry, references, &pinned);
-        drop(pinned);
-        drop((watcher, target));
+        let (target, drop_payload) = (entry.as_ref().target, entry.as_ref().vtable().drop_payload);
+        let target = held.then(|| target.adopt());
+        if let Some(target) = &target {
+            note_stale(CellPtr::of(target), pin());
+        }
+        if let Some(drop_payload) = drop_payload {
+            drop_payload(entry);
+        }
+        drop(release(entry, 2, &pin()));
     }
 }

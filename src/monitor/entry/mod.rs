@@ -8,31 +8,38 @@
 //! 1. The key goes into the table before the entry goes into the list.
 //! 2. Whoever removes the key owns the outcome of the monitor: the turn that handles the `Down`, demonitor, or the
 //!    watcher's exit. A node whose key is gone is dropped unseen.
-//! 3. The state has one outcome. Its winner owns `watcher`; who cancels also owns the payload, who fires passes it on
-//!    with the node.
+//! 3. The state has one outcome. Who cancels owns the payload; who fires passes it on with the node.
 //! 4. References: one of the table, given up by who removed the key; one of the list, given up by who took the entry
 //!    out; one that goes with the state, given up by who cancelled, or by who opens or discards the node. Entries
 //!    without a key have one of their owner instead of the table's.
-//! 5. The watcher is taken out before the node is pushed, and the list's link is read before the entry fires: after
-//!    that the entry may be gone.
-//! 6. The block is freed through the epoch. The reference to the target is given up before that, and never under a
-//!    guard if it may be the last: dropping a cell may run the user's code (the `Drop` of an error).
+//! 5. The list's link is read before the entry fires, and what is needed of an entry is read before a reference is given up:
+//!    after that it may be gone.
+//! 6. The block is freed through the epoch.
 //! 7. The target's reason is there before its list is closed, so that whoever fires can tell it.
+//! 8. An armed entry holds neither watcher nor target. It names them by pointers, which may be followed by who makes the entry
+//!    (who has both), and by who found it armed, or brought it out of *armed*, under a guard that began before. For each of the
+//!    two ends its armed entries before it gives up its last reference (the target's exit fires its list, the watcher's exit
+//!    cancels its table), and its block is freed through the epoch.
+//! 9. A fired entry owns one reference to its target, taken before it fires, for the `Down` is told from it. It is given up with
+//!    the entry's last reference, and not under a guard where it may be the last of the cell: that may run the user's code (the
+//!    `Drop` of an error).
+//! 10. Who fires holds the watcher, if anybody still does, before the guard ends under which the entry fired. Otherwise
+//!     the watcher is gone, and the node is discarded.
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use super::down::Down;
-use crate::cell::CellRef;
+use crate::cell::{Cell, CellPtr, CellRef};
 use crate::id::{ActorId, MonitorRef};
 use crate::mailbox::node::{Node, NodeVtable};
 use crate::reason::ExitReason;
 use crate::reclaim::Guard;
 use crate::structs::list::{Link, Listed};
-use crate::structs::map::Hook;
+use crate::structs::map::{Hook, Order};
 use crate::structs::pool;
 use crate::sync::{self, Tracked, UnsafeCell};
-use state::State;
+use state::{Last, State};
 
 mod fire;
 mod owned;
@@ -49,10 +56,11 @@ struct Entry {
     hook: Hook,
     link: Link,
     state: State,
-    /// Whom to tell; taken by the winner of the state.
-    watcher: UnsafeCell<Option<CellRef>>,
+    /// Whom to tell (rule 8).
+    watcher: Option<CellPtr>,
     watcher_id: ActorId,
-    target: ManuallyDrop<CellRef>,
+    /// Who is watched (rules 8 and 9).
+    target: CellPtr,
     tracked: Tracked,
 }
 
@@ -68,8 +76,8 @@ struct Full<P> {
 #[repr(C)]
 struct EntryVtable {
     node: NodeVtable,
-    /// Delivers an entry that the caller has fired; takes over the state's reference.
-    deliver: unsafe fn(NonNull<Entry>),
+    /// How to deliver an entry that was fired.
+    deliver: Deliver,
     /// Drops the payload of an entry that the caller has cancelled. Runs the user's code; `None` when there is nothing
     /// to drop.
     drop_payload: Option<unsafe fn(NonNull<Entry>)>,
@@ -77,6 +85,15 @@ struct EntryVtable {
     free: unsafe fn(NonNull<Entry>),
     /// Delivered after everything else, when the actor is gone for all others: waits.
     at_last: bool,
+}
+
+/// How an entry is delivered that the caller has fired, to a watcher that it holds. The state's reference goes with it.
+#[derive(Clone, Copy)]
+enum Deliver {
+    /// As a message: the node is pushed into the watcher's mailbox.
+    Post,
+    /// By this function. (There may be no watcher.)
+    Call(unsafe fn(NonNull<Entry>, Option<&CellRef>)),
 }
 
 /// A block, held alive by a reference or by a guard.
@@ -96,12 +113,12 @@ impl Entry {
             entry: Entry {
                 // SAFETY: static; the pointer is to the whole vtable, whose front is the node's.
                 node: unsafe { Node::with_larger(NonNull::from(vtable).cast()) },
-                hook: Hook::new(key.map_or(0, MonitorRef::hash)),
+                hook: Hook::new(key.map_or(Order::new(0), MonitorRef::order)),
                 link: Link::new(),
                 state: State::armed(references),
-                watcher: UnsafeCell::new(watcher.cloned()),
+                watcher: watcher.map(CellPtr::of),
                 watcher_id: watcher.unwrap_or(target).id,
-                target: ManuallyDrop::new(target.clone()),
+                target: CellPtr::of(target),
                 tracked: Tracked::new(),
             },
             payload: UnsafeCell::new(ManuallyDrop::new(payload)),
@@ -120,28 +137,23 @@ impl Entry {
     }
 
     fn key(&self) -> MonitorRef {
-        MonitorRef::of_hash(self.hook.hash())
+        MonitorRef::of_order(self.hook.order())
     }
 
-    /// What the watcher is told. To be called after the target has died.
-    fn down(&self) -> Down {
-        let target = &*self.target;
+    /// What the watcher is told.
+    ///
+    /// # Safety
+    ///
+    /// The entry has fired, and the caller has a reference to it.
+    unsafe fn down(&self) -> Down {
+        // SAFETY: a fired entry owns a reference (rule 9).
+        let target: &Cell = unsafe { self.target.get() };
         Down {
             monitor_ref: self.key(),
             target: target.id,
             name: target.name.clone(),
             reason: target.reason().cloned().unwrap_or(ExitReason::NoProc),
         }
-    }
-
-    /// Takes the watcher out.
-    ///
-    /// # Safety
-    ///
-    /// The caller won the state, and does this once.
-    unsafe fn take_watcher(&self) -> Option<CellRef> {
-        // SAFETY: rule 3.
-        self.watcher.with_mut(|watcher| unsafe { (*watcher).take() })
     }
 }
 
@@ -175,25 +187,62 @@ unsafe impl Listed for Entry {
     }
 }
 
-/// Gives up references. If they were the last, the block is retired, and the reference to the target comes back, to be
-/// dropped when the guard is gone (rule 6).
+/// Gives up references. If they were the last, the block is retired, and if it had fired, the reference to the target comes
+/// back, to be dropped when the guard is gone (rule 9).
 ///
 /// # Safety
 ///
-/// The caller owns that many references and does not use them again.
+/// The caller owns that many references, of an entry that has an outcome, and does not use them again.
 #[must_use = "to be dropped after the guard"]
 unsafe fn release(entry: EntryPtr, references: usize, guard: &Guard) -> Option<CellRef> {
     // SAFETY: alive, by the caller's references.
-    if !unsafe { entry.as_ref() }.state().release(references) {
-        return None;
-    }
-    // SAFETY: nobody holds a reference. Walks under a guard may still read hook, link and state, not `target`.
-    let target = unsafe { (&raw const (*entry.as_ptr()).target).cast::<CellRef>().read() };
+    let this = unsafe { entry.as_ref() };
+    let target = this.target;
+    let last = this.state().release(references)?;
     let block = Retired(entry);
     // SAFETY: out of table and list (whose references are gone), so no later guard can find it; retired once; freeing
-    // runs no code of the user (the payload is gone, see rule 3; the watcher was taken).
+    // runs no code of the user (the payload is gone, see rule 3).
     unsafe { guard.defer(move || block.free()) };
-    Some(target)
+    match last {
+        // SAFETY: rule 9.
+        Last::Fired => Some(unsafe { target.adopt() }),
+        Last::Cancelled => None,
+    }
+}
+
+/// References to one cell that are owed, and given back when this is dropped, which must not be under a guard.
+struct Owed {
+    to: CellPtr,
+    references: usize,
+}
+
+impl Owed {
+    fn nothing(to: CellPtr) -> Self {
+        Owed { to, references: 0 }
+    }
+
+    /// Takes over a reference, if there is one.
+    fn add(&mut self, reference: Option<CellRef>) {
+        if let Some(reference) = reference {
+            debug_assert!(reference.into_ptr() == self.to, "all entries of a list have one target");
+            self.references += 1;
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if self.references == 0 {
+            return;
+        }
+        // SAFETY: we own so many, and keep the last of them until the others are given back.
+        unsafe {
+            let last = self.to.adopt();
+            if self.references > 1 {
+                last.give_back(self.references - 1);
+            }
+        }
+    }
 }
 
 struct Retired(EntryPtr);
@@ -215,12 +264,6 @@ impl Retired {
 unsafe fn free<P>(entry: EntryPtr) {
     // SAFETY: by the contract; made by `create` with this type.
     let full = unsafe { pool::take_block(entry.cast::<Full<P>>()) };
-    let watcher_gone = full.entry.watcher.with(|watcher| {
-        // SAFETY: ours alone.
-        unsafe { (*watcher).is_none() }
-    });
-    // Dropped here, it could run the user's code.
-    debug_assert!(watcher_gone, "rule 5: the watcher stayed");
     full.entry.hook.end();
     full.entry.link.end();
     full.entry.tracked.end();

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use super::{Entry, EntryPtr, EntryVtable, drop_payload, fire, free, payload_dropper, release, take_payload};
+use super::{Deliver, Entry, EntryPtr, EntryVtable, fire, free, payload_dropper, release, take_payload};
 use crate::cell::CellRef;
 use crate::mailbox::node::{Node, NodeVtable, Unopened};
 use crate::reason::ExitReason;
@@ -19,7 +19,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 trait Act: Send + 'static {
     const AT_LAST: bool;
     /// `watcher` is whom the entry was made for, if anybody.
-    fn act(self, watcher: Option<CellRef>);
+    fn act(self, watcher: Option<&CellRef>);
 }
 
 /// The owner's side. Dropping it cancels the entry.
@@ -36,7 +36,7 @@ unsafe impl<P: Act> Sync for Owned<P> {}
 const fn vtable<P: Act>() -> EntryVtable {
     EntryVtable {
         node: NodeVtable { open: never_open, discard: discard::<P>, counted: false },
-        deliver: deliver::<P>,
+        deliver: Deliver::Call(deliver::<P>),
         drop_payload: payload_dropper::<P>(),
         free: free::<P>,
         at_last: P::AT_LAST,
@@ -57,27 +57,19 @@ impl<P: Act> Owned<P> {
         if pushed == Push::Linked {
             return Some(Owned { entry, payload: PhantomData });
         }
-        // SAFETY: never shared; all references are ours, and `clear_up` gives up two of them.
-        unsafe {
-            let won = entry.as_ref().state().cancel();
-            debug_assert!(won, "nobody else knows the entry");
-            let watcher = entry.as_ref().take_watcher();
-            drop_payload::<P>(entry);
-            let target = release(entry, 3, &pin());
-            drop((watcher, target));
-        }
+        // SAFETY: never shared: all three references are ours, and nobody else settles the state.
+        unsafe { fire::undo::<P>(entry) };
         None
     }
 }
 
 impl<P: Act> Drop for Owned<P> {
     fn drop(&mut self) {
-        // SAFETY: the owner's reference, and the state's if we win it.
+        // SAFETY: the owner's reference, given up once.
         unsafe {
-            if self.entry.as_ref().state().cancel() {
-                fire::clear_up(self.entry, 2, pin());
-            } else {
-                let target = release(self.entry, 1, &pin());
+            if let Err(pinned) = fire::cancel(self.entry, pin()) {
+                let target = release(self.entry, 1, &pinned);
+                drop(pinned);
                 drop(target);
             }
         }
@@ -87,10 +79,9 @@ impl<P: Act> Drop for Owned<P> {
 /// # Safety
 ///
 /// The caller has fired `entry`, a `Full<P>`.
-unsafe fn deliver<P: Act>(entry: EntryPtr) {
-    // SAFETY: the winner owns watcher, payload and the state's reference.
+unsafe fn deliver<P: Act>(entry: EntryPtr, watcher: Option<&CellRef>) {
+    // SAFETY: the winner owns payload and the state's reference.
     unsafe {
-        let watcher = entry.as_ref().take_watcher();
         let payload = take_payload::<P>(entry);
         let target = release(entry, 1, &pin());
         drop(target);
@@ -108,7 +99,7 @@ unsafe fn never_open(_node: NonNull<Node>, _stage: NonNull<()>) -> SlotFuture<'s
 /// The node is that of a `Full<P>` that was fired and not delivered.
 unsafe fn discard<P: Act>(node: NonNull<Node>, _why: Unopened) {
     // SAFETY: by the contract.
-    unsafe { deliver::<P>(node.cast()) };
+    unsafe { deliver::<P>(node.cast(), None) };
 }
 
 /// Wakes a future, or a thread that drives one.
@@ -124,7 +115,7 @@ struct Seat {
 impl Act for WakeUp {
     const AT_LAST: bool = true;
 
-    fn act(self, _watcher: Option<CellRef>) {
+    fn act(self, _watcher: Option<&CellRef>) {
         // ORDERING: Release pairs with the Acquire in `Wait::poll`: who is let go sees what was done before.
         self.0.told.store(true, Ordering::Release);
         self.0.waker.wake();
@@ -173,10 +164,10 @@ impl Wait {
 /// Calls back when one actor dies, with another actor.
 struct CallBack<F>(F);
 
-impl<F: FnOnce(CellRef) + Send + 'static> Act for CallBack<F> {
+impl<F: FnOnce(&CellRef) + Send + 'static> Act for CallBack<F> {
     const AT_LAST: bool = false;
 
-    fn act(self, watcher: Option<CellRef>) {
+    fn act(self, watcher: Option<&CellRef>) {
         if let Some(watcher) = watcher {
             (self.0)(watcher);
         }
@@ -184,11 +175,11 @@ impl<F: FnOnce(CellRef) + Send + 'static> Act for CallBack<F> {
 }
 
 /// Ties one actor to another: when that dies, a function of ours is called with the first. Dropped, the tie is gone.
-pub struct Tie<F: FnOnce(CellRef) + Send + 'static> {
+pub struct Tie<F: FnOnce(&CellRef) + Send + 'static> {
     _entry: Owned<CallBack<F>>,
 }
 
-impl<F: FnOnce(CellRef) + Send + 'static> Tie<F> {
+impl<F: FnOnce(&CellRef) + Send + 'static> Tie<F> {
     /// Ties `actor` to `to`; `None` when that is dead already.
     pub fn new(actor: &CellRef, to: &CellRef, then: F) -> Option<Self> {
         Some(Tie { _entry: Owned::attach(Some(actor), to, CallBack(then))? })
