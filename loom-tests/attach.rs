@@ -47,7 +47,7 @@ fn monitor_in_flight_vs_exit_vs_handling() {
 /// A foreign thread monitors for a watcher that dies.
 #[test]
 fn monitor_in_flight_vs_watcher_exit() {
-    model("monitor_in_flight_vs_watcher_exit", Bound::Unbounded, 270, || {
+    model("monitor_in_flight_vs_watcher_exit", Bound::Unbounded, 100, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
         let exit = spawn(move || watcher.die(ExitReason::Kill));
@@ -60,7 +60,7 @@ fn monitor_in_flight_vs_watcher_exit() {
 /// A foreign thread's monitor is taken back as soon as it can be seen, in one step, while its target dies.
 #[test]
 fn plain_monitor_in_flight_vs_demonitor_vs_exit() {
-    model("plain_monitor_in_flight_vs_demonitor_vs_exit", Bound::Preemptions(3), 1, || {
+    model("plain_monitor_in_flight_vs_demonitor_vs_exit", Bound::Preemptions(3), 1_800, || {
         use deathwatch::internals::monitor::entry::monitors;
         let (watcher, target) = (Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
@@ -77,7 +77,7 @@ fn plain_monitor_in_flight_vs_demonitor_vs_exit() {
 /// The same, of a target that is dead: the thread that monitors fires the entry itself, or finds it cancelled.
 #[test]
 fn monitor_of_the_dead_vs_watcher_exit() {
-    model("monitor_of_the_dead_vs_watcher_exit", Bound::Unbounded, 38_000, || {
+    model("monitor_of_the_dead_vs_watcher_exit", Bound::Unbounded, 67_000, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
         assert!(target.die(ExitReason::Shutdown).is_empty());
@@ -114,7 +114,7 @@ fn monitor_in_flight_vs_demonitor_vs_sweep() {
 /// it late.
 #[test]
 fn last_words_before_the_down() {
-    model("last_words_before_the_down", Bound::Unbounded, 80, || {
+    model("last_words_before_the_down", Bound::Unbounded, 19, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
         let exit = spawn({

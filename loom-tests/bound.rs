@@ -42,7 +42,7 @@ fn has_one_place(bound: &Limit) {
 /// The sender that waits gets the place that becomes free.
 #[test]
 fn wait_vs_free() {
-    model("place_wait_vs_free", Bound::Unbounded, 23_000, || {
+    model("place_wait_vs_free", Bound::Unbounded, 61_000, || {
         let bound = full();
         let other = bound.clone();
         let other = spawn(move || other.free_place());
@@ -56,7 +56,7 @@ fn wait_vs_free() {
 /// Two places become free: who finds one and is granted the other keeps one.
 #[test]
 fn wait_vs_two_frees() {
-    model("place_wait_vs_two_frees", Bound::Preemptions(3), 450, || {
+    model("place_wait_vs_two_frees", Bound::Preemptions(3), 790, || {
         let bound = limit(2, OnFull::Wait);
         for next in [Admission::Push, Admission::Push, Admission::Full] {
             assert_eq!(bound.admit(), next);
@@ -92,7 +92,7 @@ fn two_waits_vs_free() {
 /// Who waits while the mailbox is closed gets a place or is told; nobody hangs.
 #[test]
 fn wait_vs_free_vs_close() {
-    model("place_wait_vs_free_vs_close", Bound::Preemptions(3), 19_000, || {
+    model("place_wait_vs_free_vs_close", Bound::Preemptions(3), 36_000, || {
         let bound = full();
         let (freer, closer) = (bound.clone(), bound.clone());
         let freer = spawn(move || freer.free_place());
@@ -127,7 +127,7 @@ fn leaving_vs_free_vs_wait() {
 /// One gives up waiting and tidies the queue, with another's place in its hand, while the mailbox closes: that other is told.
 #[test]
 fn leaving_vs_close_vs_wait() {
-    model("place_leaving_vs_close_vs_wait", Bound::Preemptions(3), 34_000, || {
+    model("place_leaving_vs_close_vs_wait", Bound::Preemptions(3), 74_000, || {
         let bound = full();
         let (leaver, closer) = (bound.clone(), bound.clone());
         let leaver = spawn(move || {
@@ -143,7 +143,7 @@ fn leaving_vs_close_vs_wait() {
 /// A sender that waits for room in the mailbox of an actor that handles: its message arrives.
 #[test]
 fn waiting_sender_vs_handling() {
-    model("waiting_sender_vs_handling", Bound::Preemptions(2), 1_100, || {
+    model("waiting_sender_vs_handling", Bound::Preemptions(2), 1_800, || {
         let (pool, log, bound) = (Pool::new(), Log::new(), full());
         let actor = pool.sleeper(Birth { bound: Some(bound.clone()), ..Birth::default() });
         let cell = actor.cell().clone();

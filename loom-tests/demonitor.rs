@@ -8,7 +8,7 @@ use crate::harness::{Bound, model};
 /// Either it was taken back in time, or its `Down` is told, exactly once: never both, never neither.
 #[test]
 fn demonitor_vs_exit() {
-    model("demonitor_vs_exit", Bound::Unbounded, 1_500, || {
+    model("demonitor_vs_exit", Bound::Unbounded, 550, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -21,7 +21,7 @@ fn demonitor_vs_exit() {
 /// The same with nothing to drop, in which case cancelling is one step, after which the entry may be gone.
 #[test]
 fn plain_demonitor_vs_exit() {
-    model("plain_demonitor_vs_exit", Bound::Unbounded, 1, || {
+    model("plain_demonitor_vs_exit", Bound::Unbounded, 120, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (cell, key) = (watcher.cell(), monitor_plainly(&watcher.address(), &target.cell()));
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -52,7 +52,7 @@ fn demonitor_vs_exit_vs_handling() {
 /// Of two that take back one monitor, one does.
 #[test]
 fn two_demonitors() {
-    model("two_demonitors", Bound::Unbounded, 300, || {
+    model("two_demonitors", Bound::Unbounded, 89, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
         let other = cell.clone();
@@ -68,7 +68,7 @@ fn two_demonitors() {
 /// The watcher dies while its monitor is taken back by somebody else.
 #[test]
 fn demonitor_vs_watcher_exit() {
-    model("demonitor_vs_watcher_exit", Bound::Unbounded, 200, || {
+    model("demonitor_vs_watcher_exit", Bound::Unbounded, 98, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
         let exit = spawn(move || watcher.die(ExitReason::Kill));
@@ -82,7 +82,7 @@ fn demonitor_vs_watcher_exit() {
 /// The watcher, its target and who takes the monitor back, all at the same time.
 #[test]
 fn demonitor_vs_both_exits() {
-    model("demonitor_vs_both_exits", Bound::Preemptions(3), 10_000, || {
+    model("demonitor_vs_both_exits", Bound::Preemptions(3), 15_000, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
         let exits = [watcher, target].map(|party| spawn(move || party.die(ExitReason::Kill)));

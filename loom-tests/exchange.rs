@@ -60,7 +60,7 @@ fn wait(mut asker: Asker<Question, Answer>) -> Result<u32, NoAnswer> {
 /// The asker gets the answer, and is woken for it.
 #[test]
 fn answer_vs_wait() {
-    model("answer_vs_wait", Bound::Unbounded, 1_800, || {
+    model("answer_vs_wait", Bound::Unbounded, 5_600, || {
         let mut party = Party::new();
         let (asker, parcel) = question::<Prompt>();
         let answering = spawn(move || {
@@ -75,7 +75,7 @@ fn answer_vs_wait() {
 /// The asker leaves while it is answered: the answer is dropped once, by one of the two.
 #[test]
 fn answer_vs_asker_leaving() {
-    model("answer_vs_asker_leaving", Bound::Unbounded, 240, || {
+    model("answer_vs_asker_leaving", Bound::Unbounded, 960, || {
         let mut party = Party::new();
         let (mut asker, parcel) = question::<Prompt>();
         let answering = spawn(move || {
@@ -93,7 +93,7 @@ fn answer_vs_asker_leaving() {
 /// The answering side goes without an answer: the asker hears so.
 #[test]
 fn abandoned_vs_wait() {
-    model("abandoned_vs_wait", Bound::Unbounded, 1_300, || {
+    model("abandoned_vs_wait", Bound::Unbounded, 3_800, || {
         let mut party = Party::new();
         let (asker, parcel) = question::<Silent>();
         let answering = spawn(move || {
@@ -108,7 +108,7 @@ fn abandoned_vs_wait() {
 /// A question in the mailbox of an actor that dies: answered, or the asker hears that it will not be. It never hangs.
 #[test]
 fn ask_vs_exit() {
-    model("ask_vs_exit", Bound::Preemptions(3), 370, || {
+    model("ask_vs_exit", Bound::Preemptions(3), 590, || {
         let mut party = Party::new();
         let to = party.address();
         let (asker, parcel) = question::<Prompt>();

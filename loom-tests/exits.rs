@@ -9,7 +9,7 @@ use crate::harness::{Bound, model};
 /// Watcher and target die: no leak, no touch after the free.
 #[test]
 fn both_exit() {
-    model("both_exit", Bound::Unbounded, 3_600, || {
+    model("both_exit", Bound::Unbounded, 47_000, || {
         let (watcher, target) = (Party::new(), Party::new());
         monitor(&watcher.address(), &target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -21,7 +21,7 @@ fn both_exit() {
 /// Two that monitor each other die.
 #[test]
 fn mutual_monitors_both_exit() {
-    model("mutual_monitors_both_exit", Bound::Preemptions(3), 4_200, || {
+    model("mutual_monitors_both_exit", Bound::Preemptions(3), 15_000, || {
         let (one, two) = (Party::new(), Party::new());
         monitor(&one.address(), &two.cell());
         monitor(&two.address(), &one.cell());
@@ -82,7 +82,7 @@ fn exit_vs_handling_vs_looking() {
 /// Who looks at a monitor, which holds neither watcher nor target, finds both, and be it that the last references go meanwhile.
 #[test]
 fn looking_vs_last_reference() {
-    model("looking_vs_last_reference", Bound::Preemptions(3), 210, || {
+    model("looking_vs_last_reference", Bound::Preemptions(3), 48, || {
         let (watcher, target) = (Party::new(), Party::new());
         let key = monitor(&watcher.address(), &target.cell());
         let (cell, lookers) = (watcher.cell(), watcher.cell());
@@ -98,7 +98,7 @@ fn looking_vs_last_reference() {
 /// Downs of one death that go to one mailbox in one push: each is handled or taken back, in their order.
 #[test]
 fn downs_in_one_push_vs_demonitor() {
-    model("downs_in_one_push_vs_demonitor", Bound::Preemptions(3), 1, || {
+    model("downs_in_one_push_vs_demonitor", Bound::Preemptions(3), 130, || {
         let (mut watcher, target) = (Party::new(), Party::new());
         let keys = [(); 3].map(|()| monitor_plainly(&watcher.address(), &target.cell()));
         let cell = watcher.cell();
@@ -120,7 +120,7 @@ fn downs_in_one_push_vs_demonitor() {
 /// for ever.
 #[test]
 fn downs_of_one_with_a_dying_one_between() {
-    model("downs_of_one_with_a_dying_one_between", Bound::Preemptions(3), 1, || {
+    model("downs_of_one_with_a_dying_one_between", Bound::Preemptions(3), 1_000, || {
         let (watcher, between, target) = (Party::new(), Party::new(), Party::new());
         let key = monitor_plainly(&watcher.address(), &target.cell());
         monitor_plainly(&between.address(), &target.cell());
@@ -136,7 +136,7 @@ fn downs_of_one_with_a_dying_one_between() {
 /// Watcher and target die, of a monitor that is cancelled in one step.
 #[test]
 fn both_exit_plainly() {
-    model("both_exit_plainly", Bound::Unbounded, 1, || {
+    model("both_exit_plainly", Bound::Preemptions(4), 1, || {
         let (watcher, target) = (Party::new(), Party::new());
         monitor_plainly(&watcher.address(), &target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -148,7 +148,7 @@ fn both_exit_plainly() {
 /// A watcher's exit goes over its monitors when their targets may be gone.
 #[test]
 fn watcher_exit_vs_two_targets() {
-    model("watcher_exit_vs_two_targets", Bound::Preemptions(3), 1, || {
+    model("watcher_exit_vs_two_targets", Bound::Preemptions(3), 54_000, || {
         let (watcher, one, two) = (Party::new(), Party::new(), Party::new());
         monitor(&watcher.address(), &one.cell());
         monitor_plainly(&watcher.address(), &two.cell());

@@ -165,7 +165,7 @@ fn run_vs_run() {
 /// A stop that comes in the middle of a run has its reason with it.
 #[test]
 fn stop_vs_run() {
-    model("stop_vs_run", Bound::Unbounded, 2_400, || {
+    model("stop_vs_run", Bound::Unbounded, 5_900, || {
         let pool = Pool::new();
         let actor = pool.sleeper(Birth::default());
         let other = spawn({

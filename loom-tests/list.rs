@@ -228,7 +228,7 @@ fn sweeper_of_two_vs_sweeper() {
 /// A sweep that looks at the newest only, beside one that looks at all: none stays behind.
 #[test]
 fn short_sweep_vs_long_sweep() {
-    model("list_short_sweep_vs_long_sweep", Bound::Preemptions(3), 1, || {
+    model("list_short_sweep_vs_long_sweep", Bound::Preemptions(3), 20_000, || {
         let (list, [last, middle, first]) = list_of();
         let other = list.clone();
         let sweeper = spawn(move || {
@@ -246,7 +246,7 @@ fn short_sweep_vs_long_sweep() {
 /// A sweep that stops in the middle of a row of stale ones, while others come and the list is closed.
 #[test]
 fn short_sweep_vs_push_vs_close() {
-    model("list_short_sweep_vs_push_vs_close", Bound::Preemptions(3), 1, || {
+    model("list_short_sweep_vs_push_vs_close", Bound::Preemptions(3), 2_400, || {
         let (list, [last, middle, first]) = list_of();
         let (sweepers, pushers, new) = (list.clone(), list.clone(), Ptr::new(3));
         let sweeper = spawn(move || {

@@ -40,7 +40,7 @@ fn two_pushes_vs_park() {
 /// One sender and a consumer that sleeps.
 #[test]
 fn push_vs_park() {
-    model("push_vs_park", Bound::Preemptions(3), 570, || {
+    model("push_vs_park", Bound::Preemptions(3), 830, || {
         let mut consumer = Party::new();
         let to = consumer.address();
         let sender = spawn(move || assert!(send(&to, 1) && send(&to, 2)));

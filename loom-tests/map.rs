@@ -265,7 +265,7 @@ fn close_vs_remove_from_a_sentinel_vs_late_walk() {
 /// The second bucket's sentinel is linked by an insertion and a removal at once.
 #[test]
 fn growth_vs_remove() {
-    model("map_growth_vs_remove", Bound::Preemptions(3), 14_000, || {
+    model("map_growth_vs_remove", Bound::Preemptions(3), 25_000, || {
         let slot = slot_of(&[ODD]);
         let remover = slot.clone();
         let remover = spawn(move || assert!(remove(&remover, ODD)));
@@ -279,7 +279,7 @@ fn growth_vs_remove() {
 /// The same with one more that comes in where the sentinel goes.
 #[test]
 fn growth_vs_insert_vs_remove() {
-    model("map_growth_vs_insert_vs_remove", Bound::NoMoreThan(1, 2), 84_000, || {
+    model("map_growth_vs_insert_vs_remove", Bound::NoMoreThan(1, 2), 150_000, || {
         let slot = slot_of(&[ODD]);
         let (inserter, remover) = (slot.clone(), slot.clone());
         let inserter = spawn(move || assert!(Item::new(EVEN).insert(&inserter)));

@@ -40,19 +40,19 @@ fn sweep_vs_exit(cancelled: usize, (watchers, target): ([(Party, CellRef, Monito
 /// A cancelled entry is swept out at the head while the target dies: the survivor is told once.
 #[test]
 fn sweep_at_the_head_vs_exit() {
-    model("sweep_at_the_head_vs_exit", Bound::Unbounded, 1_500, || sweep_vs_exit(1, watched()));
+    model("sweep_at_the_head_vs_exit", Bound::Unbounded, 700, || sweep_vs_exit(1, watched()));
 }
 
 /// The same further down the list.
 #[test]
 fn sweep_further_down_vs_exit() {
-    model("sweep_further_down_vs_exit", Bound::Unbounded, 6_500, || sweep_vs_exit(0, watched()));
+    model("sweep_further_down_vs_exit", Bound::Unbounded, 1_000, || sweep_vs_exit(0, watched()));
 }
 
 /// The same with a monitor that is cancelled in one step.
 #[test]
 fn sweep_of_a_plain_one_vs_exit() {
-    model("sweep_of_a_plain_one_vs_exit", Bound::Unbounded, 1, || {
+    model("sweep_of_a_plain_one_vs_exit", Bound::Unbounded, 280, || {
         sweep_vs_exit(0, watched_by(monitor_plainly))
     });
 }
@@ -60,7 +60,7 @@ fn sweep_of_a_plain_one_vs_exit() {
 /// Two that cancel and sweep, each the other's entry perhaps: what is given up in one step is freed once.
 #[test]
 fn two_sweepers_of_plain_ones() {
-    model("two_sweepers_of_plain_ones", Bound::Preemptions(3), 1, || {
+    model("two_sweepers_of_plain_ones", Bound::Preemptions(3), 1_400, || {
         let ([(one, cell, key), (two, cell_two, key_two)], target) = watched_by::<2>(monitor_plainly);
         let other = spawn(move || assert!(took_back(&cell_two, key_two)));
         assert!(took_back(&cell, key));
@@ -74,7 +74,7 @@ fn two_sweepers_of_plain_ones() {
 /// The same while a third one attaches.
 #[test]
 fn sweep_vs_monitor_vs_exit() {
-    model("sweep_vs_monitor_vs_exit", Bound::Preemptions(3), 3_800, || {
+    model("sweep_vs_monitor_vs_exit", Bound::Preemptions(3), 5_500, || {
         let ([(survivor, _, key), (cancelled, cell, taken)], target) = watched::<2>();
         let late = Party::new();
         let (address, targets_cell) = (late.address(), target.cell());
@@ -106,7 +106,7 @@ fn two_sweepers_leave_nothing_behind() {
 /// A sweeps while another attaches at the head.
 #[test]
 fn sweep_vs_monitor() {
-    model("sweep_vs_monitor", Bound::Unbounded, 13, || {
+    model("sweep_vs_monitor", Bound::Unbounded, 3, || {
         let ([(cancelled, cell, taken)], target) = watched::<1>();
         let late = Party::new();
         let (address, targets_cell) = (late.address(), target.cell());

@@ -123,7 +123,7 @@ fn tie_vs_the_roots_end() {
 /// A tie that is kept calls back exactly once.
 #[test]
 fn kept_tie_vs_the_roots_end() {
-    model("kept_tie_vs_the_roots_end", Bound::Unbounded, 48, || {
+    model("kept_tie_vs_the_roots_end", Bound::Unbounded, 16, || {
         let (root, actor) = (Party::new(), Party::new());
         let called = Arc::new(AtomicUsize::new(0));
         let (calls, root_cell) = (called.clone(), root.cell());

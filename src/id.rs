@@ -3,7 +3,6 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use crate::structs::map::Order;
 use crate::sync;
 
 /// The identity of one actor, unique in the life of the process and never reused.
@@ -101,15 +100,16 @@ impl MonitorRef {
         self.0.get()
     }
 
-    /// Where the watcher's table has it: a bijection on 62 bits, so two references never share a place.
-    pub(crate) fn order(self) -> Order {
+    /// Where the watcher's table has it: 62 bits, the uppermost of which choose the bucket. A bijection, so two references never
+    /// share a place.
+    pub(crate) fn place(self) -> u64 {
         let (near, far) = (self.0.get() & NEAR_MASK, self.0.get() >> NEAR_BITS);
-        Order::new(near << FAR_BITS | far.wrapping_mul(SPREAD) & FAR_MASK)
+        near << FAR_BITS | far.wrapping_mul(SPREAD) & FAR_MASK
     }
 
-    /// The reference whose [`order`](Self::order) this is.
-    pub(crate) fn of_order(order: Order) -> Self {
-        let (near, spread) = (order.number() >> FAR_BITS, order.number() & FAR_MASK);
+    /// The reference whose [`place`](Self::place) this is.
+    pub(crate) fn of_place(place: u64) -> Self {
+        let (near, spread) = (place >> FAR_BITS, place & FAR_MASK);
         let far = spread.wrapping_mul(GATHER) & FAR_MASK;
         MonitorRef(NonZeroU64::new(far << NEAR_BITS | near).unwrap_or(NonZeroU64::MAX))
     }
@@ -126,9 +126,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn order_is_a_bijection_and_keeps_neighbours_together() {
+    fn place_is_a_bijection_and_keeps_neighbours_together() {
         for key in [1, 2, 3, 4, 5, 4096, u64::from(u32::MAX) + 1, (1 << KEY_BITS) - 1] {
-            assert_eq!(MonitorRef::of_order(reference(key).order()), reference(key));
+            assert_eq!(MonitorRef::of_place(reference(key).place()), reference(key));
         }
         let bucket = |key: u64| bucket_of(reference(key), 8);
         let seen: std::collections::BTreeSet<usize> = (4..8).map(bucket).collect();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn bucket_of(key: MonitorRef, buckets: u64) -> usize {
-        (crate::structs::map::Hook::new(key.order()).hash() % buckets) as usize
+        ((key.place() << (u64::BITS - KEY_BITS)).reverse_bits() % buckets) as usize // as the table does it
     }
 
     fn reference(key: u64) -> MonitorRef {

@@ -124,14 +124,14 @@ impl Held {
     ///
     /// As for [`CellPtr::try_hold`].
     unsafe fn hold(&mut self, watcher: Option<CellPtr>, pinned: &Guard) -> bool {
-        if self.last != watcher {
-            // SAFETY: by the contract. The reference is adopted in `deliver_all`.
-            if watcher
-                .is_some_and(|watcher| unsafe { watcher.try_hold(pinned) }.map(CellRef::into_ptr).is_none())
-            {
-                return false;
-            }
-            self.last = watcher;
+        let Some(watcher) = watcher else {
+            self.last = None;
+            return true;
+        };
+        if self.last != Some(watcher) {
+            // SAFETY: by the contract.
+            let Some(held) = (unsafe { watcher.try_hold(pinned) }) else { return false };
+            self.last = Some(held.into_ptr()); // adopted in `deliver_all`
         }
         true
     }

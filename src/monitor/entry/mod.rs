@@ -113,7 +113,7 @@ impl Entry {
             entry: Entry {
                 // SAFETY: static; the pointer is to the whole vtable, whose front is the node's.
                 node: unsafe { Node::with_larger(NonNull::from(vtable).cast()) },
-                hook: Hook::new(key.map_or(Order::new(0), MonitorRef::order)),
+                hook: Hook::new(Order::new(key.map_or(0, MonitorRef::place))),
                 link: Link::new(),
                 state: State::armed(references),
                 watcher: watcher.map(CellPtr::of),
@@ -137,7 +137,7 @@ impl Entry {
     }
 
     fn key(&self) -> MonitorRef {
-        MonitorRef::of_order(self.hook.order())
+        MonitorRef::of_place(self.hook.order().number())
     }
 
     /// What the watcher is told.

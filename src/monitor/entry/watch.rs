@@ -14,6 +14,7 @@ use crate::monitor::down::{Demonitor, Down};
 use crate::reclaim::pin;
 use crate::structs::future::SlotFuture;
 use crate::structs::list::Push;
+use crate::structs::map::Order;
 
 /// A stage that can be told of deaths.
 pub trait Station: 'static {
@@ -71,7 +72,9 @@ pub fn watch<S: Station, N: Notice<S>>(watcher: &Address<S>, target: &CellRef, n
 /// Takes a monitor back, from any thread; whose monitor it is decides `watcher`.
 pub fn demonitor(watcher: &CellRef, key: MonitorRef) -> Demonitor {
     let pinned = pin();
-    let Some(hook) = watcher.table.remove(key.order(), &pinned) else { return Demonitor::Unknown };
+    let Some(hook) = watcher.table.remove(Order::new(key.place()), &pinned) else {
+        return Demonitor::Unknown;
+    };
     let entry = of_hook(hook);
     // SAFETY: removing the key made the table's reference ours (rule 2), so the entry is alive; the guard is older than that.
     let Err(pinned) = (unsafe { fire::cancel(entry, pinned) }) else { return Demonitor::Cancelled };
