@@ -1,6 +1,7 @@
 //! The one message loop: an actor's life from its first hook to its last, for every mode.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
@@ -24,36 +25,60 @@ pub trait Hooks<A>: 'static {
         A: 'a;
 }
 
-/// The life of an actor. A kill does not end it but drops it, wherever it is.
+/// The life of an actor. A kill does not end it but drops it, wherever it is. `kept` is dropped with it.
 ///
-/// Not an `async fn`: that would have room for its arguments twice, and so for the actor's value.
+/// Not an `async fn`: that would have room for its arguments twice, and so for the actor's value. And one place where the
+/// user's code is awaited, whichever part of it: each would have room of its own.
 pub fn live<A: Send + 'static, H: Hooks<A>>(
     stage: Stage<A>,
     consumer: Consumer<Stage<A>>,
+    kept: impl Send,
 ) -> impl Future<Output = ExitReason> + Send {
     let mut life = Life { stage, consumer, budget: BUDGET };
     async move {
-        let reason = match catch(|| SlotFuture::new(H::started(&mut life.stage))).await {
-            Err(panic) => {
-                life.leave_loop();
-                panic
-            }
-            Ok(()) => {
-                let reason = life.handle_messages().await;
-                life.leave_loop();
-                if life.consumer.cell().life.read().kill() {
-                    reason // killed by its own last handler, which did not await: whoever runs the cell knows the reason
-                } else {
-                    match catch(|| SlotFuture::new(H::stopped(&mut life.stage, &reason))).await {
-                        Ok(()) => reason,
-                        Err(panic) => reason.or_panic(panic),
+        let mut act = Act::Start;
+        let reason = loop {
+            let ended = Quiet::begin(|| match &mut act {
+                Act::Start => SlotFuture::new(H::started(&mut life.stage)),
+                Act::Handle(parcel) => match parcel.take() {
+                    Some(parcel) => parcel.open(&mut life.stage),
+                    None => SlotFuture::ready(()),
+                },
+                Act::Stop(reason) => SlotFuture::new(H::stopped(&mut life.stage, reason)),
+            })
+            .await;
+            let end = match life.after(act, ended) {
+                ControlFlow::Break(reason) => break reason,
+                ControlFlow::Continue(end) => end,
+            };
+            let next = match end {
+                Some(reason) => Next::End(reason),
+                None => std::future::poll_fn(|cx| life.next(cx)).await,
+            };
+            act = match next {
+                Next::Handle(parcel) => Act::Handle(Some(parcel)),
+                Next::End(reason) => {
+                    life.leave_loop();
+                    if life.consumer.cell().life.read().kill() {
+                        // Killed by its own last handler, which did not await: whoever runs the cell knows the reason.
+                        break reason;
                     }
+                    Act::Stop(reason)
                 }
-            }
+            };
         };
         guard::drop_quietly(life.stage.actor);
+        drop(kept);
         reason
     }
+}
+
+/// Which part of the user's code is called.
+enum Act<A> {
+    Start,
+    /// The message, until it is opened.
+    Handle(Option<Parcel<Stage<A>>>),
+    Stop(ExitReason),
 }
 
 struct Life<A> {
@@ -69,26 +94,38 @@ enum Next<A> {
 }
 
 impl<A: Send + 'static> Life<A> {
-    async fn handle_messages(&mut self) -> ExitReason {
-        loop {
-            let parcel = match std::future::poll_fn(|cx| self.next(cx)).await {
-                Next::Handle(parcel) => parcel,
-                Next::End(reason) => return reason,
-            };
-            if let Err(panic) = catch(|| parcel.open(&mut self.stage)).await {
-                let cell = self.consumer.cell();
-                if cell.life.read().kill() {
-                    return panic; // the kill was first
-                }
-                // So that a kill during the stop hook finds why the actor is ending.
-                return match cell.cause.set(panic.clone()) {
-                    Ok(()) => {
-                        cell.life.mark_panicked();
-                        panic
-                    }
-                    Err(panic) => self.cause().or_panic(panic),
-                };
+    /// What follows when a part of the user's code is over: the end of the life, or of the loop, with this reason, or the next
+    /// message.
+    fn after(
+        &mut self,
+        act: Act<A>,
+        ended: Result<(), ExitReason>,
+    ) -> ControlFlow<ExitReason, Option<ExitReason>> {
+        match (act, ended) {
+            (Act::Start, Err(panic)) => {
+                self.leave_loop();
+                ControlFlow::Break(panic)
             }
+            (Act::Handle(_), Err(panic)) => ControlFlow::Continue(Some(self.panicked(panic))),
+            (Act::Start | Act::Handle(_), Ok(())) => ControlFlow::Continue(None),
+            (Act::Stop(reason), Ok(())) => ControlFlow::Break(reason),
+            (Act::Stop(reason), Err(panic)) => ControlFlow::Break(reason.or_panic(panic)),
+        }
+    }
+
+    /// A handler panicked: why the actor ends.
+    fn panicked(&self, panic: ExitReason) -> ExitReason {
+        let cell = self.consumer.cell();
+        if cell.life.read().kill() {
+            return panic; // the kill was first
+        }
+        // So that a kill during the stop hook finds why the actor is ending.
+        match cell.cause.set(panic.clone()) {
+            Ok(()) => {
+                cell.life.mark_panicked();
+                panic
+            }
+            Err(panic) => self.cause().or_panic(panic),
         }
     }
 
@@ -138,33 +175,39 @@ impl<A: Send + 'static> Life<A> {
 
 /// Calls the user's code and awaits what it returns; a panic in either becomes a reason.
 ///
-/// What panicked belongs to the dying actor: nobody looks at it again but its own `Drop`. The future is in a slot, so that
-/// a life is no larger for the hooks it has.
-async fn catch<'a>(call: impl FnOnce() -> SlotFuture<'a, ()>) -> Result<(), ExitReason> {
-    let mut slot = Quiet(Some(guard::catch(call)?));
-    std::future::poll_fn(move |cx| {
-        let polled = guard::catch(|| {
-            let Some(future) = &mut slot.0 else { return Poll::Ready(()) };
-            let polled = Pin::new(future).poll(cx);
-            if polled.is_ready() {
-                drop(slot.0.take()); // its Drop is the user's code as well
-            }
-            polled
-        });
-        match polled {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await
+/// What panicked belongs to the dying actor: nobody looks at it again but its own `Drop`. That of the future may panic as well,
+/// when a kill drops it unfinished: the actor's value is dropped next, and a second panic while the first unwinds would end
+/// the process.
+struct Quiet<'a>(Option<Result<SlotFuture<'a, ()>, ExitReason>>);
+
+impl<'a> Quiet<'a> {
+    fn begin(call: impl FnOnce() -> SlotFuture<'a, ()>) -> Self {
+        Quiet(Some(guard::catch(call)))
+    }
 }
 
-/// A future of the user's, whose `Drop` may panic when a kill drops it unfinished: the actor's value is dropped next, and
-/// a second panic while the first unwinds would end the process.
-struct Quiet<'a>(Option<SlotFuture<'a, ()>>);
+impl Future for Quiet<'_> {
+    type Output = Result<(), ExitReason>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let polled = guard::catch(|| {
+            let Some(Ok(future)) = &mut self.0 else {
+                return Poll::Ready(self.0.take().map_or(Ok(()), |begun| begun.map(drop)));
+            };
+            let polled = Pin::new(future).poll(cx);
+            if polled.is_ready() {
+                drop(self.0.take()); // its Drop is the user's code as well
+            }
+            polled.map(Ok)
+        });
+        polled.unwrap_or_else(|panic| Poll::Ready(Err(panic)))
+    }
+}
 
 impl Drop for Quiet<'_> {
     fn drop(&mut self) {
-        guard::drop_quietly(self.0.take());
+        if let Some(begun) = self.0.take() {
+            guard::drop_quietly(begun);
+        }
     }
 }

@@ -10,7 +10,7 @@ macro_rules! common {
 
         /// What it is called.
         pub fn name(&self) -> Option<&str> {
-            self.cell().name.as_deref()
+            self.cell().name().map(|name| &**name)
         }
 
         /// Stops the actor with [`Normal`](crate::ExitReason::Normal), after the message it handles now. What is left in

@@ -94,7 +94,7 @@ impl<A> Context<A> {
 
     /// What this actor is called.
     pub fn name(&self) -> Option<&str> {
-        self.cell().name.as_deref()
+        self.cell().name().map(|name| &**name)
     }
 
     /// Stops this actor, with [`ExitReason::Normal`], after the message it handles now. What is left in its mailbox is

@@ -20,7 +20,7 @@ where
 }
 
 fn letter<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<(), SendError<L>> {
-    let Some(bound) = &to.cell().bound else { return push(to, letter) };
+    let Some(bound) = to.cell().bound() else { return push(to, letter) };
     if to.cell().inbox.is_closed() {
         return Err(closed(to.cell(), letter));
     }
@@ -61,8 +61,8 @@ where
         drop(parcel);
         return Request::sent(asker, cell);
     }
-    let admission = cell.bound.as_ref().map_or(Admission::Push, |bound| bound.admit());
-    match (admission, &cell.bound) {
+    let admission = cell.bound().map_or(Admission::Push, |bound| bound.admit());
+    match (admission, cell.bound()) {
         (Admission::Push, bound) => {
             if let (Err(_), Some(bound)) = (to.push_parcel(parcel), bound) {
                 bound.free_place();

@@ -39,9 +39,7 @@ impl<A: Send + 'static, M: SentTo<A, K>, K: 'static> SendWait<A, M, K> {
 
     fn try_send(&mut self, message: M) -> Poll<Result<(), SendError<M>>> {
         match post::send(&self.to, message) {
-            Err(SendError::Full { message })
-                if self.to.cell().bound.as_ref().is_some_and(|bound| bound.waits()) =>
-            {
+            Err(SendError::Full { message }) if self.to.cell().bound().is_some_and(|bound| bound.waits()) => {
                 self.message = Some(message);
                 Poll::Pending
             }
@@ -63,7 +61,7 @@ impl<A: Send + 'static, M: SentTo<A, K>, K: 'static> Future for SendWait<A, M, K
             if let Poll::Ready(outcome) = this.try_send(message) {
                 return Poll::Ready(outcome);
             }
-            this.place = this.to.cell().bound.clone().map(Place::new);
+            this.place = this.to.cell().bound().cloned().map(Place::new);
         }
         let Some(place) = &mut this.place else { return Poll::Pending };
         let Poll::Ready(_granted) = place.poll(cx) else { return Poll::Pending };

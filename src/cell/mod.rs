@@ -57,16 +57,14 @@ pub struct Cell {
     pub life: Life,
     /// The mailbox's queue.
     pub inbox: Inbox,
-    /// The limit of the mailbox, if it has one.
-    pub bound: Option<Arc<Bound>>,
+    /// What few actors have.
+    birth: Option<Box<Birth>>,
     /// The target half of everybody's interest in this actor's death.
     pub watchers: List,
     /// The watcher half of this actor's monitors.
     pub table: MapSlot,
     /// Who it is.
     pub id: ActorId,
-    /// What it is called.
-    pub name: Option<StdArc<str>>,
     /// Why it was first asked to stop.
     pub cause: Once<ExitReason>,
     /// Why it died. Set: it is dead.
@@ -92,15 +90,24 @@ impl Cell {
             strong: AtomicUsize::new(0),
             life: Life::new(queued),
             inbox: Inbox::new(),
-            bound: birth.bound,
+            birth: (birth.name.is_some() || birth.bound.is_some()).then(|| Box::new(birth)),
             watchers: List::new(),
             table: MapSlot::new(),
             id: ActorId::next(),
-            name: birth.name,
             cause: Once::new(),
             reason: Once::new(),
             tracked: Tracked::new(),
         }
+    }
+
+    /// What the actor is called.
+    pub fn name(&self) -> Option<&StdArc<str>> {
+        self.birth.as_ref()?.name.as_ref()
+    }
+
+    /// The limit of its mailbox, if it has one.
+    pub fn bound(&self) -> Option<&Arc<Bound>> {
+        self.birth.as_ref()?.bound.as_ref()
     }
 
     /// Is the actor dead, and why?
@@ -163,9 +170,8 @@ impl Cell {
         // SAFETY: by the contract. One by one, so that a panic in the user's code keeps none of the others.
         unsafe {
             drop_in_place_quietly(&raw mut (*this).inbox);
-            drop_in_place_quietly(&raw mut (*this).bound);
+            drop_in_place_quietly(&raw mut (*this).birth);
             drop_in_place_quietly(&raw mut (*this).table);
-            drop_in_place_quietly(&raw mut (*this).name);
             drop_in_place_quietly(&raw mut (*this).cause);
             drop_in_place_quietly(&raw mut (*this).reason);
         }
@@ -591,7 +597,7 @@ impl<S: 'static> Consumer<S> {
     pub fn pop(&mut self) -> Option<Parcel<S>> {
         // SAFETY: we are the consumer; what comes out was made for S.
         let parcel = unsafe { Parcel::<S>::from_raw(self.cell().inbox.pop()?) };
-        match &self.cell().bound {
+        match self.cell().bound() {
             Some(bound) if parcel.is_counted() => bound.free_place(),
             _ => {}
         }
@@ -614,7 +620,7 @@ impl<S: 'static> Consumer<S> {
     pub fn close(&mut self) {
         // SAFETY: we are the consumer.
         unsafe { self.cell().inbox.close() };
-        if let Some(bound) = &self.cell().bound {
+        if let Some(bound) = self.cell().bound() {
             bound.close();
         }
     }

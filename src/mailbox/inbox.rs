@@ -129,8 +129,7 @@ impl Inbox {
         let newest = self.word.swap(ptr::null_mut(), Ordering::Acquire);
         // SAFETY: the swap made us the owner of all of them; only the consumer touches `local`.
         self.local.with_mut(|local| unsafe {
-            (*local).append_reversed(newest);
-            self.note_high_water((*local).len());
+            self.note_high_water((*local).append_reversed(newest)); // nothing was there before
             (*local).pop()
         })
     }
@@ -165,7 +164,7 @@ impl Inbox {
         // SAFETY: as in `pop`.
         self.local.with_mut(|local| unsafe {
             (*local).append_reversed(newest);
-            self.note_high_water((*local).len());
+            self.note_high_water((*local).count());
         });
     }
 

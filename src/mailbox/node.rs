@@ -97,7 +97,6 @@ impl Node {
 pub struct Chain {
     first: *mut Node,
     last: *mut Node,
-    len: usize,
 }
 
 // SAFETY: the chain owns its blocks, and blocks may be sent (see `Parcel`).
@@ -112,12 +111,18 @@ impl Default for Chain {
 impl Chain {
     /// Nothing.
     pub fn new() -> Self {
-        Chain { first: ptr::null_mut(), last: ptr::null_mut(), len: 0 }
+        Chain { first: ptr::null_mut(), last: ptr::null_mut() }
     }
 
-    /// How many nodes there are.
-    pub fn len(&self) -> usize {
-        self.len
+    /// Counts its nodes, one by one.
+    pub fn count(&self) -> usize {
+        let (mut count, mut at) = (0, self.first);
+        while let Some(node) = NonNull::new(at) {
+            // SAFETY: owned by the chain.
+            at = unsafe { node.as_ref().next() };
+            count += 1;
+        }
+        count
     }
 
     /// The first node, which stays.
@@ -140,7 +145,6 @@ impl Chain {
             }
         }
         self.last = node.as_ptr();
-        self.len += 1;
     }
 
     /// Takes the first node out; the caller owns its block then.
@@ -151,17 +155,16 @@ impl Chain {
         if self.first.is_null() {
             self.last = ptr::null_mut();
         }
-        self.len -= 1;
         Some(node)
     }
 
-    /// Puts a last-in-first-out chain, as senders build it, in its order of arrival behind this one.
+    /// Puts a last-in-first-out chain, as senders build it, in its order of arrival behind this one. How many they are.
     ///
     /// # Safety
     ///
     /// The caller owns all blocks of `newest` and hands them over.
-    pub unsafe fn append_reversed(&mut self, newest: *mut Node) {
-        let (mut first, mut at) = (ptr::null_mut(), newest);
+    pub unsafe fn append_reversed(&mut self, newest: *mut Node) -> usize {
+        let (mut first, mut at, mut count) = (ptr::null_mut(), newest, 0);
         while let Some(node) = NonNull::new(at) {
             // SAFETY: owned by the contract.
             unsafe {
@@ -169,17 +172,18 @@ impl Chain {
                 node.as_ref().set_next(first);
             }
             first = node.as_ptr();
-            self.len += 1;
+            count += 1;
         }
         match NonNull::new(self.last) {
             // SAFETY: owned by the chain.
             Some(last) if !first.is_null() => unsafe { last.as_ref().set_next(first) },
-            Some(_) => return,
+            Some(_) => return count,
             None => self.first = first,
         }
         if !newest.is_null() {
             self.last = newest;
         }
+        count
     }
 }
 

@@ -5,8 +5,6 @@ use std::cell::RefCell;
 use std::sync::{Arc as StdArc, OnceLock, Weak};
 use std::time::Duration;
 
-use futures::FutureExt;
-
 use super::Runtime;
 use super::options::{Backend, Options, StartError};
 use super::shared::Shared;
@@ -160,8 +158,7 @@ pub fn start_then<A: Starts<K>, K, T>(
         let tie = Tie::new(consumer.cell(), &shared.root, move |actor| judge.condemn(actor.clone()));
         tied = tie.is_some();
         let stage = Stage::new(actor, consumer.address());
-        // The tie is the life's: dropped with it, or when it has ended.
-        turn::live::<A, A::Hooks>(stage, consumer).inspect(move |_| drop(tie))
+        turn::live::<A, A::Hooks>(stage, consumer, tie)
     });
     let first = Runnable::first(&strong);
     if !tied {
@@ -182,7 +179,7 @@ pub fn start_then<A: Starts<K>, K, T>(
 
 /// Starts the thread of an actor that has one of its own.
 fn start_thread(shared: &StdArc<Shared>, cell: &CellRef, thread: &Arc<OwnThread>) -> std::io::Result<()> {
-    let name = match &cell.name {
+    let name = match cell.name() {
         Some(name) => name.replace('\0', " "),
         None => format!("{}-{}", shared.name, cell.id.get()),
     };

@@ -33,23 +33,23 @@
 use std::ptr::{self, NonNull};
 
 use crate::reclaim::{Guard, pin};
-use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Tracked, limit};
 
-const BUSY: usize = 1;
-const EXITED: usize = 2;
-const VISITED: usize = 4;
+const BUSY: u32 = 1;
+const EXITED: u32 = 2;
+const VISITED: u32 = 4;
 
 /// Long sweeps begin when more than this many entries are stale, and more than are still live of those that were live at the
 /// last long sweep. So one looks at no more than three entries for each that it takes out, not counting those pushed
 /// since the last one, each of which is counted once.
-const SWEEP_AT_LEAST: usize = 64;
+const SWEEP_AT_LEAST: i64 = 64;
 
 /// A short sweep begins when this many more entries are stale than the last sweep left behind.
-const SHORT_AFTER: usize = 64;
+const SHORT_AFTER: i64 = 64;
 
 /// A short sweep looks at this many entries: two for each that has gone stale since the last sweep.
-const SHORT: usize = 2 * SHORT_AFTER;
+const SHORT: usize = 2 * SHORT_AFTER as usize;
 
 const CLOSED: usize = 1;
 
@@ -108,8 +108,9 @@ pub enum Push {
 /// The list. See the [module documentation](self).
 pub struct List {
     head: AtomicPtr<Link>,
-    gate: AtomicUsize,
-    stale: AtomicUsize,
+    gate: AtomicU32,
+    /// How many entries are stale and in the list; below zero for a moment when one was taken out before it was counted.
+    stale: AtomicU32,
     /// What the last sweeps left behind, see [`Left`].
     left: AtomicU64,
     /// The chain the closer took; written before `VISITED`.
@@ -154,8 +155,8 @@ impl List {
     pub fn new() -> Self {
         List {
             head: AtomicPtr::new(ptr::null_mut()),
-            gate: AtomicUsize::new(0),
-            stale: AtomicUsize::new(0),
+            gate: AtomicU32::new(0),
+            stale: AtomicU32::new(0),
             left: AtomicU64::new(0),
             chain: AtomicPtr::new(ptr::null_mut()),
         }
@@ -198,7 +199,7 @@ impl List {
     /// How many entries are stale and not yet taken out.
     pub fn stale(&self) -> usize {
         // ORDERING: Relaxed: statistics.
-        self.stale.load(Ordering::Relaxed)
+        self.stale.load(Ordering::Relaxed) as usize
     }
 
     /// Counts an entry that has gone stale, and sweeps when there are enough of them. `taken` is called for each
@@ -214,12 +215,12 @@ impl List {
     fn due(&self) -> Option<usize> {
         // ORDERING: Relaxed, both: thresholds, any recent value will do; what is to be found is counted under BUSY.
         let (stale, left) = (self.stale.load(Ordering::Relaxed), Left::of(self.left.load(Ordering::Relaxed)));
-        // An entry may be taken out before it is counted: below zero for a moment.
-        let more_than = |count: usize| stale as isize > count as isize;
-        if more_than(limit(SWEEP_AT_LEAST.max((left.live as usize).saturating_sub(stale)), 0)) {
+        let stale = i64::from(stale as i32); // so many entries do not fit into memory
+        let live = (i64::from(left.live) - stale).max(SWEEP_AT_LEAST);
+        if stale > limit(live as usize, 0) as i64 {
             return Some(usize::MAX);
         }
-        more_than(left.stale as usize + SHORT_AFTER).then_some(SHORT)
+        (stale > i64::from(left.stale) + SHORT_AFTER).then_some(SHORT)
     }
 
     fn sweep<E: Listed>(&self, _guard: &Guard, mut taken: impl FnMut(NonNull<E>)) {
@@ -255,10 +256,11 @@ impl List {
         let counted = self.stale.load(Ordering::Acquire);
         let (gone, live) = self.pass(looks, taken);
         // ORDERING: Relaxed: only the number matters; a read-modify-write keeps the raises' Release going.
-        let before = self.stale.fetch_sub(gone, Ordering::Relaxed);
+        let before = self.stale.fetch_sub(gone as u32, Ordering::Relaxed);
         // ORDERING: Relaxed, both: thresholds, and ours alone to write as long as we are BUSY.
         let live = live.map_or(Left::of(self.left.load(Ordering::Relaxed)).live, capped);
-        self.left.store(Left { live, stale: capped(before.saturating_sub(gone)) }.word(), Ordering::Relaxed);
+        let stale = before.wrapping_sub(gone as u32).min(i32::MAX as u32);
+        self.left.store(Left { live, stale }.word(), Ordering::Relaxed);
         self.end_sweep(taken);
         // ORDERING: Relaxed: whose raise came before its failure to get BUSY is seen by rule 5. Where nothing came out and the
         // count did not move, what is left cannot be found yet (rule 4).

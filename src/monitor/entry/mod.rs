@@ -31,7 +31,7 @@ use std::ptr::NonNull;
 
 use super::down::Down;
 use crate::cell::{Cell, CellPtr, CellRef};
-use crate::id::{ActorId, MonitorRef};
+use crate::id::MonitorRef;
 use crate::mailbox::node::{Node, NodeVtable};
 use crate::reason::ExitReason;
 use crate::reclaim::Guard;
@@ -58,7 +58,6 @@ struct Entry {
     state: State,
     /// Whom to tell (rule 8).
     watcher: Option<CellPtr>,
-    watcher_id: ActorId,
     /// Who is watched (rules 8 and 9).
     target: CellPtr,
     tracked: Tracked,
@@ -117,7 +116,6 @@ impl Entry {
                 link: Link::new(),
                 state: State::armed(references),
                 watcher: watcher.map(CellPtr::of),
-                watcher_id: watcher.unwrap_or(target).id,
                 target: CellPtr::of(target),
                 tracked: Tracked::new(),
             },
@@ -151,7 +149,7 @@ impl Entry {
         Down {
             monitor_ref: self.key(),
             target: target.id,
-            name: target.name.clone(),
+            name: target.name().cloned(),
             reason: target.reason().cloned().unwrap_or(ExitReason::NoProc),
         }
     }

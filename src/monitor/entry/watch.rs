@@ -147,13 +147,15 @@ pub fn monitors(watcher: &CellRef) -> Vec<(MonitorRef, ActorId)> {
 
 /// Who monitors an actor at present; once for each monitor.
 pub fn monitored_by(target: &CellRef) -> Vec<ActorId> {
-    let mut watchers = Vec::new();
-    target.watchers.for_each(&pin(), |entry: EntryPtr| {
-        // SAFETY: reached under the guard; a constant of the entry.
-        let entry = unsafe { entry.as_ref() };
-        if entry.state().is_armed() && !entry.vtable().at_last {
-            watchers.push(entry.watcher_id);
+    let (mut found, pinned) = (Vec::new(), pin());
+    target.watchers.for_each(&pinned, |entry: EntryPtr| {
+        // SAFETY: reached under the guard, and armed, so its watcher is there (rule 8).
+        unsafe {
+            let entry = entry.as_ref();
+            if entry.state().is_armed() {
+                found.extend(entry.watcher.map(|watcher| watcher.id(&pinned)));
+            }
         }
     });
-    watchers
+    found
 }
