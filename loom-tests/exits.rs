@@ -9,7 +9,7 @@ use crate::harness::{Bound, model};
 /// Watcher and target die: no leak, no touch after the free.
 #[test]
 fn both_exit() {
-    model("both_exit", Bound::Unbounded, 47_000, || {
+    model("both_exit", Bound::Preemptions(4), 1, || {
         let (watcher, target) = (Party::new(), Party::new());
         monitor(&watcher.address(), &target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
