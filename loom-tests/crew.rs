@@ -46,7 +46,7 @@ pub type Deck = Stage<Sailor>;
 /// The life of a sailor.
 pub fn life(consumer: Consumer<Deck>) -> impl Future<Output = ExitReason> + Send {
     let stage = Stage::new(Sailor(Token::new()), consumer.address());
-    live::<Sailor, Plain>(stage, consumer)
+    live::<Sailor, Plain>(stage, consumer, ())
 }
 
 /// What wants to run. Handing over orders a push before the pop that takes it, and nothing else.
