@@ -21,6 +21,7 @@ mod once;
 mod oracle;
 mod own_thread;
 mod pool;
+mod release;
 mod sweep;
 mod wait;
 mod waker;

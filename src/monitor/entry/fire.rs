@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use super::{EntryPtr, of_hook, release};
+use super::{EntryPtr, Turn, of_hook, release};
 use crate::cell::CellRef;
 use crate::mailbox::node::{Chain, Node};
 use crate::reclaim::{Guard, pin};
@@ -11,11 +11,16 @@ use crate::structs::list::Closing;
 /// Fires all entries of a target that has died, a bounded number at a time.
 ///
 /// Each step first decides, under a guard, which entries fire, and then, without one, delivers those: delivering wakes
-/// others and may run code that is not ours.
+/// others and may run code that is not ours. What was lent to the target is given back before anybody is told (rule 8):
+/// where there may be such entries, nothing is delivered before all have been visited.
 #[derive(Default)]
 pub struct Firing {
     closing: Option<Closing>,
-    /// Fired, to be delivered once all others were.
+    /// All entries have fired, or were found cancelled.
+    visited: bool,
+    /// Fired, to be delivered in this order.
+    releases: Chain,
+    notices: Chain,
     waits: Chain,
 }
 
@@ -23,18 +28,33 @@ impl Firing {
     /// Goes on; true when all have been told but those who wait ([`finish`](Self::finish)). The reason has been
     /// published before the first call (rule 7).
     pub fn step(&mut self, target: &CellRef, budget: usize) -> bool {
-        let mut fired = Chain::new();
+        if !self.visited {
+            self.visit(target, budget);
+        }
+        // Read after the list was closed: who lends has said so before.
+        if !self.visited && target.life.read().lent() {
+            return false;
+        }
+        let mut left = budget;
+        deliver(&mut self.releases, &mut left) && deliver(&mut self.notices, &mut left) && self.visited
+    }
+
+    fn visit(&mut self, target: &CellRef, budget: usize) {
         let pinned = pin();
         let closing = self.closing.get_or_insert_with(|| target.watchers.close());
-        let waits = &mut self.waits;
-        let done = target.watchers.visit(
+        let (releases, notices, waits) = (&mut self.releases, &mut self.notices, &mut self.waits);
+        self.visited = target.watchers.visit(
             closing,
             budget,
             |entry: EntryPtr| {
                 // SAFETY: still in the list, which holds a reference.
                 let this = unsafe { entry.as_ref() };
                 if this.state().fire() {
-                    let chain = if this.vtable().at_last { &mut *waits } else { &mut fired };
+                    let chain = match this.vtable().turn {
+                        Turn::First => &mut *releases,
+                        Turn::Second => &mut *notices,
+                        Turn::Last => &mut *waits,
+                    };
                     // SAFETY: we won the state, so the node is ours.
                     unsafe { chain.push(entry.cast()) };
                 }
@@ -43,22 +63,25 @@ impl Firing {
             |entry| drop(unsafe { release(entry, 1, &pinned) }),
         );
         drop(pinned);
-        deliver_all(&mut fired);
-        done
     }
 
     /// Wakes those who wait for the end.
     pub fn finish(&mut self) {
-        deliver_all(&mut self.waits);
+        let mut all = usize::MAX;
+        deliver(&mut self.waits, &mut all);
     }
 }
 
-fn deliver_all(chain: &mut Chain) {
-    while let Some(node) = chain.pop() {
+/// Delivers at most so many; true when none is left.
+fn deliver(chain: &mut Chain, left: &mut usize) -> bool {
+    while *left > 0 {
+        let Some(node) = chain.pop() else { return true };
+        *left -= 1;
         let entry: EntryPtr = node.cast();
-        // SAFETY: fired by `step`, with the state's reference.
+        // SAFETY: fired by `visit`, with the state's reference.
         unsafe { (entry.as_ref().vtable().deliver)(entry) };
     }
+    chain.len() == 0
 }
 
 /// Cancels all monitors of a watcher that has died, a bounded number at a time.

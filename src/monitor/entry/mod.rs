@@ -18,9 +18,12 @@
 //! 6. The block is freed through the epoch. The reference to the target is given up before that, and never under a
 //!    guard if it may be the last: dropping a cell may run the user's code (the `Drop` of an error).
 //! 7. The target's reason is there before its list is closed, so that whoever fires can tell it.
+//! 8. What was lent to the target is given back before anybody is told of its death. Who lends says so in the target's
+//!    life before the entry goes into the list, so that an exit without such entries need not look for them.
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use super::down::Down;
 use crate::cell::CellRef;
@@ -35,13 +38,16 @@ use crate::sync::{self, Tracked, UnsafeCell};
 use state::State;
 
 mod fire;
+mod named;
 mod owned;
+mod release;
 mod state;
 mod watch;
 
 pub use fire::{Firing, Unwatching};
 pub use owned::{Tie, Wait};
-pub use watch::{Notice, Station, demonitor, monitored_by, monitors, watch};
+pub use release::{Ledger, Refused};
+pub use watch::{Notice, Station, demonitor, monitored_by, monitors, watch, watch_as};
 
 #[repr(C)]
 struct Entry {
@@ -75,8 +81,21 @@ struct EntryVtable {
     drop_payload: Option<unsafe fn(NonNull<Entry>)>,
     /// Frees the block.
     free: unsafe fn(NonNull<Entry>),
-    /// Delivered after everything else, when the actor is gone for all others: waits.
-    at_last: bool,
+    /// When it is delivered.
+    turn: Turn,
+    /// For a monitor by name: what the target was asked for as.
+    asked_as: Option<unsafe fn(NonNull<Entry>) -> Arc<str>>,
+}
+
+/// The order in which the entries of one death are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// What was lent to the actor is given back before anybody is told.
+    First,
+    /// Those who watch are told.
+    Second,
+    /// Waits end when the actor is gone for all others.
+    Last,
 }
 
 /// A block, held alive by a reference or by a guard.
@@ -91,8 +110,19 @@ impl Entry {
         (watcher, target): (Option<&CellRef>, &CellRef),
         payload: P,
     ) -> NonNull<Full<P>> {
+        pool::new_block(Self::full(vtable, key, references, (watcher, target), payload))
+    }
+
+    /// What stands in a block, or at the front of one.
+    fn full<P: Send>(
+        vtable: &'static EntryVtable,
+        key: Option<MonitorRef>,
+        references: usize,
+        (watcher, target): (Option<&CellRef>, &CellRef),
+        payload: P,
+    ) -> Full<P> {
         sync::census::born(sync::census::Kind::Entry);
-        pool::new_block(Full {
+        Full {
             entry: Entry {
                 // SAFETY: static; the pointer is to the whole vtable, whose front is the node's.
                 node: unsafe { Node::with_larger(NonNull::from(vtable).cast()) },
@@ -105,7 +135,7 @@ impl Entry {
                 tracked: Tracked::new(),
             },
             payload: UnsafeCell::new(ManuallyDrop::new(payload)),
-        })
+        }
     }
 
     fn state(&self) -> &State {
@@ -124,12 +154,21 @@ impl Entry {
     }
 
     /// What the watcher is told. To be called after the target has died.
-    fn down(&self) -> Down {
-        let target = &*self.target;
+    ///
+    /// # Safety
+    ///
+    /// The caller holds a reference to the entry.
+    unsafe fn down(entry: EntryPtr) -> Down {
+        // SAFETY: by the contract; the function was made for this kind of entry.
+        let (this, asked_as) = unsafe {
+            let this = entry.as_ref();
+            (this, this.vtable().asked_as.map(|asked_as| asked_as(entry)))
+        };
+        let target = &*this.target;
         Down {
-            monitor_ref: self.key(),
+            monitor_ref: this.key(),
             target: target.id,
-            name: target.name.clone(),
+            name: asked_as.or_else(|| target.name.clone()),
             reason: target.reason().cloned().unwrap_or(ExitReason::NoProc),
         }
     }
@@ -214,7 +253,11 @@ impl Retired {
 /// `entry` is the front of a `Full<P>` that nobody holds any more, whose payload is gone.
 unsafe fn free<P>(entry: EntryPtr) {
     // SAFETY: by the contract; made by `create` with this type.
-    let full = unsafe { pool::take_block(entry.cast::<Full<P>>()) };
+    end(unsafe { pool::take_block(entry.cast::<Full<P>>()) });
+}
+
+/// What was taken out of a block that is free.
+fn end<P>(full: Full<P>) {
     let watcher_gone = full.entry.watcher.with(|watcher| {
         // SAFETY: ours alone.
         unsafe { (*watcher).is_none() }

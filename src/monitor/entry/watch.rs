@@ -1,10 +1,11 @@
 //! Entries with a key: monitors of actors and of plain code.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use super::{
-    Entry, EntryPtr, EntryVtable, drop_payload, free, hook_of, of_hook, payload_dropper, release,
-    take_payload,
+    Entry, EntryPtr, EntryVtable, Turn, drop_payload, free, hook_of, named, of_hook, payload_dropper,
+    release, take_payload,
 };
 use crate::cell::{Address, CellRef};
 use crate::guard;
@@ -33,14 +34,30 @@ const fn vtable<S: Station, N: Notice<S>>() -> EntryVtable {
         deliver: deliver::<N>,
         drop_payload: payload_dropper::<N>(),
         free: free::<N>,
-        at_last: false,
+        turn: Turn::Second,
+        asked_as: None,
     }
+}
+
+/// Of a monitor by name.
+const fn vtable_by_name<S: Station, N: Notice<S>>() -> EntryVtable {
+    EntryVtable { free: named::free::<N>, asked_as: Some(named::asked_as::<N>), ..vtable::<S, N>() }
 }
 
 /// Monitors `target`. The one allocation of a monitor.
 ///
 /// Nothing is registered, and nothing ever comes, when the watcher monitors itself or is at its own end.
 pub fn watch<S: Station, N: Notice<S>>(watcher: &Address<S>, target: &CellRef, notice: N) -> MonitorRef {
+    watch_as(watcher, target, notice, None)
+}
+
+/// As [`watch`]; the `Down` says what the target was asked for as.
+pub fn watch_as<S: Station, N: Notice<S>>(
+    watcher: &Address<S>,
+    target: &CellRef,
+    notice: N,
+    asked_as: Option<Arc<str>>,
+) -> MonitorRef {
     let key = MonitorRef::next();
     let cell = watcher.cell();
     if cell == target || cell.life.read().ending() {
@@ -48,8 +65,11 @@ pub fn watch<S: Station, N: Notice<S>>(watcher: &Address<S>, target: &CellRef, n
         return key;
     }
     // References: table, list, state.
-    let entry: EntryPtr =
-        Entry::create(const { &vtable::<S, N>() }, Some(key), 3, (Some(cell), target), notice).cast();
+    let sides = (Some(cell), target);
+    let entry: EntryPtr = match asked_as {
+        None => Entry::create(const { &vtable::<S, N>() }, Some(key), 3, sides, notice).cast(),
+        Some(name) => named::create(const { &vtable_by_name::<S, N>() }, Some(key), 3, sides, notice, name),
+    };
     let pinned = pin();
     // SAFETY: alive by its references, in no table yet; freed through the epoch after it was removed.
     if unsafe { cell.table.insert(hook_of(entry), &pinned) }.is_err() {
@@ -91,7 +111,7 @@ unsafe fn undo<N>(entry: EntryPtr) {
 /// # Safety
 ///
 /// The caller owns the list's reference, which is given up here.
-unsafe fn fire_late(entry: EntryPtr) {
+pub(super) unsafe fn fire_late(entry: EntryPtr) {
     // SAFETY: by the contract.
     unsafe {
         let this = entry.as_ref();
@@ -115,7 +135,8 @@ pub fn demonitor(watcher: &CellRef, key: MonitorRef) -> Demonitor {
         unsafe { super::fire::clear_up(entry, 2, pinned) };
         return Demonitor::Cancelled;
     }
-    let down = this.down();
+    // SAFETY: the table's reference.
+    let down = unsafe { Entry::down(entry) };
     // SAFETY: the table's reference. The state's is the node's.
     let target = unsafe { release(entry, 1, &pinned) };
     drop(pinned);
@@ -151,7 +172,7 @@ unsafe fn open<S: Station, N: Notice<S>>(node: NonNull<Node>, stage: NonNull<()>
         let notice = take_payload::<N>(entry);
         let pinned = pin();
         let removed = stage.cell().table.remove(entry.as_ref().hook.hash(), &pinned);
-        let down = removed.map(|_| entry.as_ref().down());
+        let down = removed.map(|_| Entry::down(entry));
         // The state's reference, and the table's if we removed the key.
         let target = release(entry, 1 + usize::from(down.is_some()), &pinned);
         drop(pinned);
@@ -180,18 +201,22 @@ unsafe fn discard<N>(node: NonNull<Node>, _why: Unopened) {
 }
 
 /// A reference to an entry, for looking at it without a guard.
-struct Held(EntryPtr);
+pub(super) struct Held(EntryPtr);
 
 impl Held {
     /// Holds an entry that is reached under a guard, if somebody else still does.
-    fn new(entry: EntryPtr) -> Option<Self> {
+    pub(super) fn new(entry: EntryPtr) -> Option<Self> {
         // SAFETY: reached under a guard.
         unsafe { entry.as_ref() }.state().try_hold().then(|| Held(entry))
     }
 
-    fn entry(&self) -> &Entry {
+    pub(super) fn entry(&self) -> &Entry {
         // SAFETY: alive by our reference.
         unsafe { self.0.as_ref() }
+    }
+
+    pub(super) fn target(&self) -> &CellRef {
+        &self.entry().target
     }
 }
 
@@ -219,7 +244,7 @@ pub fn monitored_by(target: &CellRef) -> Vec<ActorId> {
     target.watchers.for_each(&pin(), |entry: EntryPtr| {
         // SAFETY: reached under the guard; a constant of the entry.
         let entry = unsafe { entry.as_ref() };
-        if entry.state().is_armed() && !entry.vtable().at_last {
+        if entry.state().is_armed() && entry.vtable().turn == Turn::Second {
             watchers.push(entry.watcher_id);
         }
     });
