@@ -200,7 +200,7 @@ impl Party {
 
 /// Monitors.
 pub fn monitor(watcher: &Address<Desk>, target: &CellRef) -> MonitorRef {
-    watch(watcher, target, Tell(Token::new()))
+    watch(watcher, target, Tell(Token::new()), None)
 }
 
 /// Takes a monitor back: was it there?

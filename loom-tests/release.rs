@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use deathwatch::{ActorId, ExitReason};
 
+use deathwatch::internals::cell::CellRef;
 use deathwatch::internals::monitor::entry::{Ledger, Refused};
 
 use crate::fixture::{Party, is_down, monitor, spawn};
@@ -158,6 +159,27 @@ fn lend_vs_take_back_vs_exit() {
     });
 }
 
+/// What is taken back while its holder lives on is swept out of its list, like monitors.
+#[test]
+fn taken_back_while_the_target_lives() {
+    model("taken_back_while_the_target_lives", Bound::Preemptions(2), 1, || {
+        let (names, target) = (names(), Party::new());
+        let borrow = |names: &Names, key: u8, cell: &CellRef| {
+            names.lend(&key, cell, ()).unwrap();
+            assert!(names.take_back(&key, cell));
+        };
+        let other = spawn({
+            let (names, cell) = (names.clone(), target.cell());
+            move || borrow(&names, NAME, &cell)
+        });
+        borrow(&names, NAME + 1, &target.cell());
+        other.join().unwrap();
+        assert_eq!((names.len(), target.cell().watchers.stale()), (0, 0));
+        assert!(target.cell().watchers.is_empty());
+        assert!(target.end().is_empty());
+    });
+}
+
 /// Who looks finds the holder or nobody, and nothing that is gone.
 #[test]
 fn find_vs_take_back_vs_exit() {
@@ -190,6 +212,7 @@ fn end_of_the_ledger_vs_exit() {
         let exit = spawn(move || target.die(ExitReason::Kill));
         drop(names);
         exit.join().unwrap();
+        assert!(other.cell().watchers.is_empty());
         assert!(other.end().is_empty());
     });
 }

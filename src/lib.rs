@@ -54,6 +54,7 @@ mod monitor;
 mod reason;
 #[allow(unsafe_code)]
 mod reclaim;
+mod registry;
 mod runtime;
 #[allow(unsafe_code)]
 mod scheduler;
@@ -79,6 +80,7 @@ pub use id::{ActorId, MonitorRef};
 pub use mailbox::bound::OnFull;
 pub use monitor::{Demonitor, Down};
 pub use reason::{ErrorReport, ExitReason, PanicReport};
+pub use registry::{Key, LookupError, Query, RegisterError, Registry, Resolved};
 pub use runtime::{Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts};
 
 /// What most programs need.

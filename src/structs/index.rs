@@ -9,12 +9,41 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 
 #[cfg(dw_loom)]
 use model::HashMap;
+use papaya::Equivalent;
 #[cfg(not(dw_loom))]
 use papaya::HashMap;
+
+/// What keys of type `K` can be found by: themselves, and what they can be borrowed as, `str` for strings. Implemented for
+/// all of these.
+pub trait Query<K>: Hash {
+    #[doc(hidden)]
+    fn is(&self, key: &K) -> bool;
+}
+
+impl<Q: Hash + Eq + ?Sized, K: Borrow<Q>> Query<K> for Q {
+    fn is(&self, key: &K) -> bool {
+        self == key.borrow()
+    }
+}
+
+/// A query in the words of `papaya`.
+struct By<'a, Q: ?Sized>(&'a Q);
+
+impl<Q: Hash + ?Sized> Hash for By<'_, Q> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl<Q: Query<K> + ?Sized, K> Equivalent<K> for By<'_, Q> {
+    fn equivalent(&self, key: &K) -> bool {
+        self.0.is(key)
+    }
+}
 
 /// A map from keys to values that are shared.
 pub struct Index<K, V>(HashMap<K, V>);
@@ -26,19 +55,13 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Index<K, V> {
     }
 
     /// What stands there.
-    pub fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-    {
-        self.0.pin().get(key).cloned()
+    pub fn get(&self, key: &(impl Query<K> + ?Sized)) -> Option<V> {
+        self.0.pin().get(&By(key)).cloned()
     }
 
     /// Calls `f` with what stands there.
-    pub fn read<Q: Hash + Eq + ?Sized, R>(&self, key: &Q, f: impl FnOnce(&V) -> R) -> Option<R>
-    where
-        K: Borrow<Q>,
-    {
-        self.0.pin().get(key).map(f)
+    pub fn read<R>(&self, key: &(impl Query<K> + ?Sized), f: impl FnOnce(&V) -> R) -> Option<R> {
+        self.0.pin().get(&By(key)).map(f)
     }
 
     /// Puts a value there unless there is one; false then.
@@ -48,11 +71,8 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> Index<K, V> {
     }
 
     /// Takes out this value, if it is what stands there.
-    pub fn remove<Q: Hash + Eq + ?Sized>(&self, key: &Q, value: &V) -> bool
-    where
-        K: Borrow<Q>,
-    {
-        matches!(self.0.pin().remove_if(key, |_, stands| stands == value), Ok(Some(_)))
+    pub fn remove(&self, key: &(impl Query<K> + ?Sized), value: &V) -> bool {
+        matches!(self.0.pin().remove_if(&By(key), |_, stands| stands == value), Ok(Some(_)))
     }
 
     /// Calls `each` for every key and value. What comes or goes meanwhile may be met or not.
@@ -86,10 +106,10 @@ impl<K: Hash + Eq + Clone, V: Clone + PartialEq> fmt::Debug for Index<K, V> {
 /// who finds its value: each value carries that edge.
 #[cfg(dw_loom)]
 mod model {
-    use std::borrow::Borrow;
     use std::cell::Cell;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
+    use super::Equivalent;
     use crate::sync::atomic::{AtomicUsize, Ordering};
     use crate::sync::model::Edge;
 
@@ -126,13 +146,10 @@ mod model {
     }
 
     impl<'a, K: Eq, V: Clone> Pinned<'a, K, V> {
-        fn find<Q: Eq + ?Sized>(&self, key: &Q, version: usize) -> Option<&'a Stay<K, V>>
-        where
-            K: Borrow<Q>,
-        {
+        fn find(&self, key: &impl Equivalent<K>, version: usize) -> Option<&'a Stay<K, V>> {
             let stays = self.0.stays();
             let stay = stays.iter().find(|stay| {
-                stay.key.borrow() == key && stay.from <= version && version < stay.until.get()
+                key.equivalent(&stay.key) && stay.from <= version && version < stay.until.get()
             })?;
             // SAFETY: boxed, and not dropped before the map is; `until` is read and written with the lock only.
             let stay = unsafe { &*std::ptr::from_ref::<Stay<K, V>>(stay) };
@@ -140,10 +157,7 @@ mod model {
             Some(stay)
         }
 
-        pub(super) fn get<Q: Eq + ?Sized>(&self, key: &Q) -> Option<&'a V>
-        where
-            K: Borrow<Q>,
-        {
+        pub(super) fn get(&self, key: &impl Equivalent<K>) -> Option<&'a V> {
             // ORDERING: Relaxed, here and in all that follows: see the `LOOM:` note.
             let version = self.0.version.load(Ordering::Relaxed);
             self.find(key, version).map(|stay| &stay.value)
@@ -167,14 +181,11 @@ mod model {
         }
 
         #[expect(clippy::type_complexity, reason = "as the real one's")]
-        pub(super) fn remove_if<Q: Eq + ?Sized>(
+        pub(super) fn remove_if(
             &self,
-            key: &Q,
+            key: &impl Equivalent<K>,
             mut is_meant: impl FnMut(&K, &V) -> bool,
-        ) -> Result<Option<(&'a K, &'a V)>, ()>
-        where
-            K: Borrow<Q>,
-        {
+        ) -> Result<Option<(&'a K, &'a V)>, ()> {
             // ORDERING: as in `try_insert`.
             let before = self.0.version.fetch_add(1, Ordering::Relaxed);
             let Some(found) = self.find(key, before) else { return Ok(None) };

@@ -47,7 +47,7 @@ mod watch;
 pub use fire::{Firing, Unwatching};
 pub use owned::{Tie, Wait};
 pub use release::{Ledger, Refused};
-pub use watch::{Notice, Station, demonitor, monitored_by, monitors, watch, watch_as};
+pub use watch::{Notice, Station, demonitor, monitored_by, monitors, watch};
 
 #[repr(C)]
 struct Entry {

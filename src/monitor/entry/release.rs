@@ -4,7 +4,6 @@
 //! list of the actor (rule 1), and whoever takes the entry out of its berth owns the outcome (rule 2): the actor's exit, or
 //! who gives it back before. That reference of the entry takes the place of the table's (rule 4).
 
-use std::borrow::Borrow;
 use std::hash::Hash;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
@@ -19,7 +18,7 @@ use crate::id::ActorId;
 use crate::mailbox::node::{Node, NodeVtable, Unopened};
 use crate::reclaim::pin;
 use crate::structs::future::SlotFuture;
-use crate::structs::index::Index;
+use crate::structs::index::{Index, Query};
 use crate::structs::list::Push;
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicPtr, Ordering};
@@ -197,10 +196,7 @@ impl<K: Key, X: Beside> Ledger<K, X> {
     }
 
     /// Calls `f` with who has what `key` stands for, if that lives.
-    pub fn find<Q: Hash + Eq + ?Sized, R>(&self, key: &Q, f: impl FnOnce(&CellRef, &X) -> R) -> Option<R>
-    where
-        K: Borrow<Q>,
-    {
+    pub fn find<R>(&self, key: &(impl Query<K> + ?Sized), f: impl FnOnce(&CellRef, &X) -> R) -> Option<R> {
         let (held, beside) =
             self.index.read(key, |berth| Some((berth.hold()?, berth.0.beside.clone())))??;
         let target = held.target();
@@ -208,10 +204,7 @@ impl<K: Key, X: Beside> Ledger<K, X> {
     }
 
     /// Takes back what `key` stands for, if `target` has it; from any thread.
-    pub fn take_back<Q: Hash + Eq + ?Sized>(&self, key: &Q, target: &CellRef) -> bool
-    where
-        K: Borrow<Q>,
-    {
+    pub fn take_back(&self, key: &(impl Query<K> + ?Sized), target: &CellRef) -> bool {
         let Some(berth) = self.index.get(key) else { return false };
         if berth.hold().is_none_or(|held| held.target() != target) {
             return false;
@@ -235,7 +228,7 @@ impl<K: Key, X: Beside> Ledger<K, X> {
             .collect()
     }
 
-    /// How many keys there are, also of the dead whose exit is not over. For tests.
+    /// How many keys there are, also of the dead whose exit is not over.
     pub fn len(&self) -> usize {
         self.index.len()
     }

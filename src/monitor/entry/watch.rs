@@ -47,12 +47,9 @@ const fn vtable_by_name<S: Station, N: Notice<S>>() -> EntryVtable {
 /// Monitors `target`. The one allocation of a monitor.
 ///
 /// Nothing is registered, and nothing ever comes, when the watcher monitors itself or is at its own end.
-pub fn watch<S: Station, N: Notice<S>>(watcher: &Address<S>, target: &CellRef, notice: N) -> MonitorRef {
-    watch_as(watcher, target, notice, None)
-}
-
-/// As [`watch`]; the `Down` says what the target was asked for as.
-pub fn watch_as<S: Station, N: Notice<S>>(
+///
+/// `asked_as` is the name by which the target was found, which the `Down` says then.
+pub fn watch<S: Station, N: Notice<S>>(
     watcher: &Address<S>,
     target: &CellRef,
     notice: N,

@@ -7,5 +7,6 @@ mod creating;
 mod deaths;
 mod delivering;
 mod faults;
+mod names;
 mod requests;
 mod runtimes;
