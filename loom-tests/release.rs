@@ -29,7 +29,7 @@ fn lend_vs_exit() {
         let (names, target) = (names(), Party::new());
         let cell = target.cell();
         let exit = spawn(move || target.die(ExitReason::Kill));
-        if names.lend(&NAME, &cell, ()) == Err(Refused::Dead) {
+        if names.lend(&NAME, &cell, (), ()) == Err(Refused::Dead) {
             assert_eq!(cell.reason(), Some(&ExitReason::Kill));
         }
         exit.join().unwrap();
@@ -43,10 +43,10 @@ fn take_back_vs_exit() {
     model("take_back_vs_exit", Bound::Preemptions(3), 900, || {
         let (names, target, other) = (names(), Party::new(), Party::new());
         let cell = target.cell();
-        names.lend(&NAME, &cell, ()).unwrap();
+        names.lend(&NAME, &cell, (), ()).unwrap();
         let exit = spawn(move || target.die(ExitReason::Kill));
         let _either = names.take_back(&NAME, &cell);
-        assert_eq!(names.lend(&NAME, &other.cell(), ()), Ok(()));
+        assert_eq!(names.lend(&NAME, &other.cell(), (), ()), Ok(()));
         exit.join().unwrap();
         assert_eq!(holder(&names), Some(other.cell().id));
         other.end();
@@ -60,12 +60,12 @@ fn free_before_the_down() {
     model("free_before_the_down", Bound::Preemptions(3), 870, || {
         let (names, target, mut watcher) = (names(), Party::new(), Party::new());
         let before = monitor(&watcher.address(), &target.cell());
-        names.lend(&NAME, &target.cell(), ()).unwrap();
+        names.lend(&NAME, &target.cell(), (), ()).unwrap();
         monitor(&watcher.address(), &target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
         watcher.hear(1);
         assert_eq!(names.len(), 0);
-        assert_eq!(names.lend(&NAME, &watcher.cell(), ()), Ok(()));
+        assert_eq!(names.lend(&NAME, &watcher.cell(), (), ()), Ok(()));
         exit.join().unwrap();
         assert_eq!(holder(&names), Some(watcher.cell().id));
         watcher.handle_all();
@@ -81,7 +81,7 @@ fn free_before_the_down() {
 fn free_before_the_down_in_steps() {
     model("free_before_the_down_in_steps", Bound::Preemptions(3), 150, || {
         let (names, target, mut watcher) = (names(), Party::new(), Party::new());
-        names.lend(&NAME, &target.cell(), ()).unwrap();
+        names.lend(&NAME, &target.cell(), (), ()).unwrap();
         monitor(&watcher.address(), &target.cell());
         let exit = spawn(move || target.die_in_steps(ExitReason::Kill, 1));
         watcher.hear(1);
@@ -101,9 +101,9 @@ fn lend_vs_exit_vs_lend() {
         let exit = spawn(move || target.die(ExitReason::Kill));
         let lender = spawn({
             let (names, cell) = (names.clone(), cell.clone());
-            move || names.lend(&NAME, &cell, ())
+            move || names.lend(&NAME, &cell, (), ())
         });
-        let lent = names.lend(&NAME, &other.cell(), ());
+        let lent = names.lend(&NAME, &other.cell(), (), ());
         exit.join().unwrap();
         let first = lender.join().unwrap();
         match lent {
@@ -126,9 +126,9 @@ fn lend_vs_lend() {
         let (names, one, two) = (names(), Party::new(), Party::new());
         let rival = spawn({
             let (names, cell) = (names.clone(), two.cell());
-            move || names.lend(&NAME, &cell, ())
+            move || names.lend(&NAME, &cell, (), ())
         });
-        let mine = names.lend(&NAME, &one.cell(), ());
+        let mine = names.lend(&NAME, &one.cell(), (), ());
         let theirs = rival.join().unwrap();
         if mine.is_ok() {
             assert_eq!((theirs, holder(&names)), (Err(Refused::Taken(one.cell().id)), Some(one.cell().id)));
@@ -151,7 +151,7 @@ fn lend_vs_take_back_vs_exit() {
             move || names.take_back(&NAME, &cell)
         });
         let exit = spawn(move || target.die(ExitReason::Kill));
-        let lent = names.lend(&NAME, &cell, ());
+        let lent = names.lend(&NAME, &cell, (), ());
         let taken = taker.join().unwrap();
         exit.join().unwrap();
         assert!(lent.is_ok() || lent == Err(Refused::Dead), "{lent:?}, taken {taken}");
@@ -165,7 +165,7 @@ fn taken_back_while_the_target_lives() {
     model("taken_back_while_the_target_lives", Bound::Preemptions(2), 1, || {
         let (names, target) = (names(), Party::new());
         let borrow = |names: &Names, key: u8, cell: &CellRef| {
-            names.lend(&key, cell, ()).unwrap();
+            names.lend(&key, cell, (), ()).unwrap();
             assert!(names.take_back(&key, cell));
         };
         let other = spawn({
@@ -186,7 +186,7 @@ fn find_vs_take_back_vs_exit() {
     model("find_vs_take_back_vs_exit", Bound::NoMoreThan(2, 2), 7_300, || {
         let (names, target) = (names(), Party::new());
         let (cell, id) = (target.cell(), target.cell().id);
-        names.lend(&NAME, &cell, ()).unwrap();
+        names.lend(&NAME, &cell, (), ()).unwrap();
         let finder = spawn({
             let names = names.clone();
             move || assert!(holder(&names).is_none_or(|found| found == id))
@@ -207,8 +207,8 @@ fn find_vs_take_back_vs_exit() {
 fn end_of_the_ledger_vs_exit() {
     model("end_of_the_ledger_vs_exit", Bound::Unbounded, 2_700, || {
         let (names, target, other) = (names(), Party::new(), Party::new());
-        names.lend(&NAME, &target.cell(), ()).unwrap();
-        names.lend(&(NAME + 1), &other.cell(), ()).unwrap();
+        names.lend(&NAME, &target.cell(), (), ()).unwrap();
+        names.lend(&(NAME + 1), &other.cell(), (), ()).unwrap();
         let exit = spawn(move || target.die(ExitReason::Kill));
         drop(names);
         exit.join().unwrap();

@@ -46,6 +46,7 @@ mod actor;
 mod cell;
 mod clock;
 mod exit;
+mod groups;
 mod guard;
 mod id;
 #[allow(unsafe_code)]
@@ -76,6 +77,7 @@ pub use actor::monitors::{Downs, IntoDowns, Monitors, RecvTimeoutError};
 pub use actor::recipient::Recipient;
 pub use actor::request::{Request, RequestError};
 pub use actor::send_wait::SendWait;
+pub use groups::{Group, GroupChange, Groups, JoinError, Topic};
 pub use id::{ActorId, MonitorRef};
 pub use mailbox::bound::OnFull;
 pub use monitor::{Demonitor, Down};

@@ -29,7 +29,7 @@ pub trait Key: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {}
 impl<K: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Key for K {}
 
 /// A key in words.
-fn spell<K: Key>(key: &K) -> Arc<str> {
+pub(crate) fn spell<K: Key>(key: &K) -> Arc<str> {
     let any: &dyn Any = key;
     match (any.downcast_ref::<Arc<str>>(), any.downcast_ref::<String>(), any.downcast_ref::<&str>()) {
         (Some(name), ..) => Arc::clone(name),
@@ -103,7 +103,7 @@ impl<K: Key> Registry<K> {
     }
 
     pub(crate) fn claim(&self, key: &K, actor: &CellRef) -> Result<(), RegisterError> {
-        self.ledger.lend(key, actor, ()).map_err(|refused| match refused {
+        self.ledger.lend(key, actor, (), ()).map_err(|refused| match refused {
             Refused::Taken(holder) => RegisterError::Taken { name: spell(key), holder },
             Refused::Dead => RegisterError::Dead {
                 name: spell(key),

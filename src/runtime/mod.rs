@@ -5,10 +5,12 @@ use std::sync::Arc as StdArc;
 use std::time::Duration;
 
 use crate::actor::actor_ref::ActorRef;
+use crate::groups::Groups;
 use crate::registry::Registry;
 use crate::scheduler::idle::MOST_WORKERS;
 use crate::scheduler::{Config, Scheduler};
 use crate::sync::thread;
+use names::Names;
 use shared::Shared;
 
 mod names;
@@ -113,11 +115,11 @@ impl RuntimeBuilder {
     /// [`StartError::Workers`] for a number of workers that cannot be, [`StartError::Thread`] when the system refuses a
     /// thread; those that had been started are ended.
     pub fn build(self) -> Result<Runtime, StartError> {
-        self.build_with(Registry::new())
+        self.build_with(Names::default())
     }
 
     /// With names that may be known already.
-    fn build_with(self, names: Registry) -> Result<Runtime, StartError> {
+    fn build_with(self, names: Names) -> Result<Runtime, StartError> {
         let workers = self.workers.unwrap_or_else(|| thread::parallelism().min(MOST_WORKERS));
         if workers == 0 || workers > MOST_WORKERS {
             return Err(StartError::Workers(workers));
@@ -156,7 +158,12 @@ impl Runtime {
 
     /// The names of its actors.
     pub fn registry(&self) -> &Registry {
-        &self.shared.names
+        &self.shared.names.registry
+    }
+
+    /// The groups and topics of its actors.
+    pub fn groups(&self) -> &Groups {
+        &self.shared.names.groups
     }
 
     /// How many actors have been started here and are not gone completely yet.

@@ -1,25 +1,50 @@
-//! The names of a runtime.
+//! The names and groups of a runtime.
 
 use std::sync::Arc;
 
 use super::shared::Shared;
 use super::start::current_names;
 use crate::actor::context::Context;
+use crate::groups::Groups;
 use crate::registry::{RegisterError, Registry};
 
 impl Registry {
     /// The names of the runtime that the calling actor runs on; elsewhere those of the default runtime, also before that has
     /// been started.
     pub fn current() -> Self {
-        current_names()
+        current_names().registry
     }
 }
 
+impl Groups {
+    /// The groups of the runtime that the calling actor runs on; elsewhere those of the default runtime, also before that has
+    /// been started.
+    pub fn current() -> Self {
+        current_names().groups
+    }
+}
+
+/// Whom and what the actors of a runtime find by name.
+#[derive(Clone, Default)]
+pub struct Names {
+    pub(super) registry: Registry,
+    pub(super) groups: Groups,
+}
+
 impl<A: 'static> Context<A> {
-    /// The names of this actor's runtime.
-    pub fn registry(&self) -> Registry {
+    fn names(&self) -> Names {
         let home = self.address().cell().home().and_then(|home| home.downcast::<Shared>().ok());
         home.map_or_else(current_names, |shared| shared.names.clone())
+    }
+
+    /// The names of this actor's runtime.
+    pub fn registry(&self) -> Registry {
+        self.names().registry
+    }
+
+    /// The groups of this actor's runtime.
+    pub fn groups(&self) -> Groups {
+        self.names().groups
     }
 
     /// Registers this actor, under this name, with the names of its runtime. An actor can have any number of names; they

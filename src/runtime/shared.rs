@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::ShutdownError;
+use super::names::Names;
 use crate::actor::blocking;
 use crate::actor::nobody::NoHost;
 use crate::cell::body::observer;
@@ -16,7 +17,6 @@ use crate::clock::Clock;
 use crate::monitor::entry::Firing;
 use crate::reason::ExitReason;
 use crate::reclaim;
-use crate::registry::Registry;
 use crate::scheduler::Scheduler;
 use crate::scheduler::elastic::Elastic;
 use crate::structs::queue::Queue;
@@ -35,8 +35,7 @@ pub struct Shared {
     slow: Duration,
     /// Which types of actors have been reported.
     reported: Mutex<BTreeSet<&'static str>>,
-    /// The names of its actors.
-    pub(super) names: Registry,
+    pub(super) names: Names,
     /// Its death is the runtime's: every actor is tied to it.
     pub(super) root: CellRef,
     /// Does the end begin with a stop, or with a kill?
@@ -60,7 +59,7 @@ impl Shared {
         name: String,
         stack_size: Option<usize>,
         slow: Duration,
-        names: Registry,
+        names: Names,
     ) -> StdArc<Self> {
         let shared = StdArc::new_cyclic(|weak: &Weak<Shared>| Shared {
             elastic: Elastic::new(format!("{name}-blocking"), stack_size, {

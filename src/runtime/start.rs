@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::Runtime;
+use super::names::Names;
 use super::options::{Backend, Options, StartError};
 use super::shared::Shared;
 use crate::actor::actor_ref::ActorRef;
@@ -17,7 +18,6 @@ use crate::clock::Clock;
 use crate::exit::{self, Death};
 use crate::monitor::entry::Tie;
 use crate::reason::ExitReason;
-use crate::registry::Registry;
 use crate::scheduler::Scheduler;
 use crate::scheduler::elastic::Elastic;
 use crate::scheduler::own_thread::OwnThread;
@@ -117,13 +117,13 @@ pub fn is_inside(shared: &Shared) -> bool {
 }
 
 /// The names of the default runtime, which are there before it has been started.
-fn default_names() -> &'static Registry {
-    static NAMES: OnceLock<Registry> = OnceLock::new();
-    NAMES.get_or_init(Registry::new)
+fn default_names() -> &'static Names {
+    static NAMES: OnceLock<Names> = OnceLock::new();
+    NAMES.get_or_init(Names::default)
 }
 
 /// The names of the runtime of the calling actor, or of the default one.
-pub(super) fn current_names() -> Registry {
+pub(super) fn current_names() -> Names {
     enclosing().map_or_else(|| default_names().clone(), |shared| shared.names.clone())
 }
 
@@ -187,7 +187,7 @@ pub fn start_then<A: Starts<K>, K, T>(
         }
     }
     if let Some(registered) = options.registered {
-        if let Err(error) = registered.claim(&shared.names, strong.cell()) {
+        if let Err(error) = registered.claim(&shared.names.registry, strong.cell()) {
             strong.cell().kill();
             match thread {
                 None => drop(first),

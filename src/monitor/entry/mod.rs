@@ -46,7 +46,7 @@ mod watch;
 
 pub use fire::{Firing, Unwatching};
 pub use owned::{Tie, Wait};
-pub use release::{Ledger, Refused};
+pub use release::{Along, Beside, Ledger, Refused};
 pub use watch::{Notice, Station, demonitor, monitored_by, monitors, watch};
 
 #[repr(C)]

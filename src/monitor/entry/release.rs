@@ -31,8 +31,19 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Key for K {}
 pub trait Beside: Clone + Send + Sync + 'static {}
 impl<X: Clone + Send + Sync + 'static> Beside for X {}
 
+/// What goes along with what is lent, until it is given or taken back.
+pub trait Along: Send + 'static {
+    /// The holder has died, and nobody has what it had.
+    fn given_back(self);
+}
+
+impl Along for () {
+    fn given_back(self) {}
+}
+
 /// Who was lent what. Dropped, everything is given back.
-pub struct Ledger<K: Key, X: Beside> {
+pub struct Ledger<K: Key, X: Beside, P: Along = ()> {
+    along: PhantomData<fn(P)>,
     index: Index<K, Berth<X>>,
 }
 
@@ -94,18 +105,19 @@ impl<X> Berth<X> {
 }
 
 /// The payload of an entry: where to give back.
-struct Lent<K: Key, X: Beside> {
-    ledger: Weak<Ledger<K, X>>,
+struct Lent<K: Key, X: Beside, P: Along> {
+    ledger: Weak<Ledger<K, X, P>>,
     key: K,
     berth: Berth<X>,
+    along: P,
 }
 
-const fn vtable<K: Key, X: Beside>() -> EntryVtable {
+const fn vtable<K: Key, X: Beside, P: Along>() -> EntryVtable {
     EntryVtable {
-        node: NodeVtable { open: never_open, discard: discard::<K, X>, counted: false },
-        deliver: deliver::<K, X>,
-        drop_payload: payload_dropper::<Lent<K, X>>(),
-        free: free::<Lent<K, X>>,
+        node: NodeVtable { open: never_open, discard: discard::<K, X, P>, counted: false },
+        deliver: deliver::<K, X, P>,
+        drop_payload: payload_dropper::<Lent<K, X, P>>(),
+        free: free::<Lent<K, X, P>>,
         turn: Turn::First,
         asked_as: None,
     }
@@ -113,13 +125,13 @@ const fn vtable<K: Key, X: Beside>() -> EntryVtable {
 
 /// An entry that is not to go into the list after all: another has the key, or the user's code panicked on the way. (In the
 /// latter case it may be in the ledger already.)
-struct Unlinked<K: Key, X: Beside> {
+struct Unlinked<K: Key, X: Beside, P: Along> {
     entry: Option<EntryPtr>,
     berth: Berth<X>,
-    payload: PhantomData<Lent<K, X>>,
+    payload: PhantomData<Lent<K, X, P>>,
 }
 
-impl<K: Key, X: Beside> Drop for Unlinked<K, X> {
+impl<K: Key, X: Beside, P: Along> Drop for Unlinked<K, X, P> {
     fn drop(&mut self) {
         let Some(entry) = self.entry.take() else { return };
         let ours = self.berth.take().is_some();
@@ -128,7 +140,7 @@ impl<K: Key, X: Beside> Drop for Unlinked<K, X> {
         unsafe {
             let won = entry.as_ref().state().cancel();
             if won {
-                drop_payload::<Lent<K, X>>(entry);
+                drop_payload::<Lent<K, X, P>>(entry);
             }
             let target = release(entry, 1 + usize::from(ours) + usize::from(won), &pin());
             drop(target);
@@ -136,10 +148,10 @@ impl<K: Key, X: Beside> Drop for Unlinked<K, X> {
     }
 }
 
-impl<K: Key, X: Beside> Ledger<K, X> {
+impl<K: Key, X: Beside, P: Along> Ledger<K, X, P> {
     /// Nothing is lent yet.
     pub fn new() -> StdArc<Self> {
-        StdArc::new(Ledger { index: Index::new() })
+        StdArc::new(Ledger { along: PhantomData, index: Index::new() })
     }
 
     /// Lends what `key` stands for to `target` until it dies.
@@ -149,17 +161,17 @@ impl<K: Key, X: Beside> Ledger<K, X> {
     /// # Errors
     ///
     /// [`Refused`]; nothing is left behind then.
-    pub fn lend(self: &StdArc<Self>, key: &K, target: &CellRef, beside: X) -> Result<(), Refused> {
+    pub fn lend(self: &StdArc<Self>, key: &K, target: &CellRef, beside: X, along: P) -> Result<(), Refused> {
         if target.reason().is_some() {
             return Err(Refused::Dead);
         }
         let berth = Berth::new(beside);
-        let lent = Lent { ledger: StdArc::downgrade(self), key: key.clone(), berth: berth.clone() };
+        let lent = Lent { ledger: StdArc::downgrade(self), key: key.clone(), berth: berth.clone(), along };
         // References: ledger, list, state.
         let entry: EntryPtr =
-            Entry::create(const { &vtable::<K, X>() }, None, 3, (None, target), lent).cast();
+            Entry::create(const { &vtable::<K, X, P>() }, None, 3, (None, target), lent).cast();
         berth.put(entry);
-        let mut unlinked = Unlinked::<K, X> { entry: Some(entry), berth, payload: PhantomData };
+        let mut unlinked = Unlinked::<K, X, P> { entry: Some(entry), berth, payload: PhantomData };
         self.claim(key, &unlinked.berth).map_err(Refused::Taken)?;
         unlinked.entry = None;
         target.life.mark_lent();
@@ -234,7 +246,7 @@ impl<K: Key, X: Beside> Ledger<K, X> {
     }
 }
 
-impl<K: Key, X: Beside> Drop for Ledger<K, X> {
+impl<K: Key, X: Beside, P: Along> Drop for Ledger<K, X, P> {
     fn drop(&mut self) {
         let mut left = Vec::new();
         self.index.for_each(|_, berth| left.extend(berth.take()));
@@ -266,20 +278,23 @@ unsafe fn settle(entry: EntryPtr) {
 ///
 /// # Safety
 ///
-/// The caller has fired `entry`, a `Full<Lent<K, X>>`.
-unsafe fn deliver<K: Key, X: Beside>(entry: EntryPtr) {
+/// The caller has fired `entry`, a `Full<Lent<K, X, P>>`.
+unsafe fn deliver<K: Key, X: Beside, P: Along>(entry: EntryPtr) {
     // SAFETY: the winner owns payload and the state's reference; the ledger's is ours if we take the entry out.
-    let lent = unsafe {
-        let lent = take_payload::<Lent<K, X>>(entry);
+    let (lent, ours) = unsafe {
+        let lent = take_payload::<Lent<K, X, P>>(entry);
         let ours = lent.berth.take().is_some();
         let target = release(entry, 1 + usize::from(ours), &pin());
         drop(target);
-        lent
+        (lent, ours)
     };
     // The key is the user's: its `Hash`, its `Drop`.
     let removed = guard::catch(move || {
         if let Some(ledger) = lent.ledger.upgrade() {
             ledger.index.remove(&lent.key, &lent.berth);
+        }
+        if ours {
+            lent.along.given_back();
         }
     });
     guard::drop_quietly(removed);
@@ -292,8 +307,8 @@ unsafe fn never_open(_node: NonNull<Node>, _stage: NonNull<()>) -> SlotFuture<'s
 
 /// # Safety
 ///
-/// The node is that of a `Full<Lent<K, X>>` that was fired and not delivered.
-unsafe fn discard<K: Key, X: Beside>(node: NonNull<Node>, _why: Unopened) {
+/// The node is that of a `Full<Lent<K, X, P>>` that was fired and not delivered.
+unsafe fn discard<K: Key, X: Beside, P: Along>(node: NonNull<Node>, _why: Unopened) {
     // SAFETY: by the contract.
-    unsafe { deliver::<K, X>(node.cast()) };
+    unsafe { deliver::<K, X, P>(node.cast()) };
 }

@@ -1,0 +1,108 @@
+//! What a group and a topic have in common: members, and those who watch who comes and goes.
+
+use std::any::Any;
+use std::sync::{Arc, Weak};
+
+use super::change::Watch;
+use crate::cell::CellRef;
+use crate::id::{ActorId, MonitorRef};
+use crate::monitor::entry::{Along, Beside, Ledger, Refused};
+use crate::reason::ExitReason;
+
+/// Kept by handles to it, and by its members and watchers.
+pub struct Core<X: Beside> {
+    name: Option<Arc<str>>,
+    pub(super) members: Arc<Ledger<ActorId, X, Keep<X>>>,
+    pub(super) watchers: Arc<Ledger<MonitorRef, Watch<X>, Keep<X>>>,
+    /// Where it is known by its key; told when it goes.
+    home: Option<Box<dyn Home>>,
+}
+
+/// Where a core is known.
+pub(super) trait Home: Send + Sync {
+    /// The core is gone.
+    fn forget(&self);
+}
+
+/// What a member or a watcher has of the core it belongs to.
+pub(super) struct Keep<X: Beside> {
+    core: Arc<Core<X>>,
+    is_member: bool,
+}
+
+impl<X: Beside> Along for Keep<X> {
+    fn given_back(self) {
+        if self.is_member {
+            self.core.changed();
+        }
+    }
+}
+
+impl<X: Beside> Core<X> {
+    /// One that is known nowhere.
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Core { name: None, members: Ledger::new(), watchers: Ledger::new(), home: None })
+    }
+
+    /// One that is known by a key.
+    pub(super) fn at(name: Arc<str>, home: impl FnOnce(Weak<AnyCore>) -> Box<dyn Home>) -> Arc<Self> {
+        Arc::new_cyclic(|this: &Weak<Self>| {
+            let this: Weak<AnyCore> = this.clone();
+            Core { name: Some(name), members: Ledger::new(), watchers: Ledger::new(), home: Some(home(this)) }
+        })
+    }
+
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// One more member; false when it is one. The error is what it died of.
+    pub(super) fn join(self: &Arc<Self>, actor: &CellRef, beside: X) -> Result<bool, ExitReason> {
+        let keep = Keep { core: Arc::clone(self), is_member: true };
+        match self.members.lend(&actor.id, actor, beside, keep) {
+            Ok(()) => {
+                self.changed();
+                Ok(true)
+            }
+            Err(Refused::Taken(_)) => Ok(false), // by itself: the key is its own
+            Err(Refused::Dead) => Err(actor.reason().cloned().unwrap_or(ExitReason::NoProc)),
+        }
+    }
+
+    /// One member less; false when it is none.
+    pub(super) fn leave(self: &Arc<Self>, actor: &CellRef) -> bool {
+        let was = self.members.take_back(&actor.id, actor);
+        if was {
+            self.changed();
+        }
+        was
+    }
+
+    /// Somebody watches from now on, and is told of those who are there.
+    pub(super) fn watch(self: &Arc<Self>, monitor: MonitorRef, actor: &CellRef, watch: Watch<X>) {
+        let keep = Keep { core: Arc::clone(self), is_member: false };
+        if self.watchers.lend(&monitor, actor, watch.clone(), keep).is_ok() {
+            watch.look(self, monitor, actor);
+        }
+    }
+
+    /// Somebody has come or gone.
+    fn changed(self: &Arc<Self>) {
+        if self.watchers.len() > 0 {
+            for (monitor, actor, watch) in self.watchers.all() {
+                watch.look(self, monitor, &actor);
+            }
+        }
+    }
+}
+
+impl<X: Beside> Drop for Core<X> {
+    fn drop(&mut self) {
+        if let Some(home) = &self.home {
+            home.forget();
+        }
+    }
+}
+
+/// Any core, for a place that holds them all.
+pub(super) type AnyCore = dyn Any + Send + Sync;
