@@ -17,7 +17,7 @@ use crate::id::{ActorId, MonitorRef};
 use crate::mailbox::parcel::{Letter, Parcel};
 use crate::monitor::entry::{Beside, Station};
 use crate::structs::future::SlotFuture;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, Ordering, fence};
 
 /// Who has come to a group and who has gone since the last one of these.
 ///
@@ -82,9 +82,8 @@ impl Watch<()> {
 impl<X: Beside> Watch<X> {
     /// Has the watcher look, if it is not about to.
     pub(super) fn look(&self, core: &Arc<Core<X>>, monitor: MonitorRef, watcher: &CellRef) {
-        // ORDERING: AcqRel: Release, also where a look is pending, so that it sees the change that we come from; Acquire is
-        // not needed.
-        if !self.told.pending.swap(true, Ordering::AcqRel) {
+        // ORDERING: Release, also where a look is pending, so that it sees the change that we come from.
+        if !self.told.pending.swap(true, Ordering::Release) {
             (self.post)(watcher, Look { core: Arc::clone(core), monitor, told: Arc::clone(&self.told) });
         }
     }
@@ -122,9 +121,11 @@ where
 impl Look<()> {
     /// What there is to tell, if anything, and if it is still wanted.
     fn change(self, watcher: &CellRef) -> Option<GroupChange> {
-        // ORDERING: AcqRel: Acquire pairs with the Release in `look`: the changes that led here are seen below. Release is
-        // not needed.
-        self.told.pending.swap(false, Ordering::AcqRel);
+        // ORDERING: Acquire pairs with the Release in `look`: the changes that led here are seen below. A read-modify-write,
+        // so that a change whose look we stand for is one of them.
+        self.told.pending.swap(false, Ordering::Acquire);
+        // ORDERING: SeqCst: see `Core::changed`.
+        fence(Ordering::SeqCst);
         self.core.watchers.find(&self.monitor, |actor, _| actor == watcher).filter(|same| *same)?;
         let mut told = self.told.members.lock().unwrap_or_else(PoisonError::into_inner);
         let mut left = std::mem::take(&mut *told);

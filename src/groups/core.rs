@@ -8,6 +8,7 @@ use crate::cell::CellRef;
 use crate::id::{ActorId, MonitorRef};
 use crate::monitor::entry::{Along, Beside, Ledger, Refused};
 use crate::reason::ExitReason;
+use crate::sync::atomic::{Ordering, fence};
 
 /// Kept by handles to it, and by its members and watchers.
 pub struct Core<X: Beside> {
@@ -88,6 +89,10 @@ impl<X: Beside> Core<X> {
 
     /// Somebody has come or gone.
     fn changed(self: &Arc<Self>) {
+        // ORDERING: SeqCst: the change, then the look at the watchers; it pairs with the fence in `Look::change`, between
+        // becoming a watcher and the look at the members. If our fence is first, that one sees the change; if theirs is
+        // first, we see the watcher.
+        fence(Ordering::SeqCst);
         if self.watchers.len() > 0 {
             for (monitor, actor, watch) in self.watchers.all() {
                 watch.look(self, monitor, &actor);

@@ -158,20 +158,24 @@ impl<A: Send + 'static> Context<A> {
     /// impl Handler<GroupChange> for Foreman {
     ///     async fn handle(&mut self, change: GroupChange, ctx: &Context<Self>) {
     ///         self.known.extend(change.joined.iter().map(|worker| worker.id()));
-    ///         change.left.iter().for_each(|id| drop(self.known.remove(id)));
+    ///         self.known.retain(|worker| !change.left.contains(worker));
     ///         if self.known.is_empty() {
     ///             ctx.stop(); // the last one has gone
     ///         }
     ///     }
     /// }
+    /// # struct Count; impl Message for Count { type Reply = usize; }
+    /// # impl Handler<Count> for Foreman {
+    /// #     async fn handle(&mut self, _: Count, _: &Context<Self>) -> usize { self.known.len() }
+    /// # }
     ///
     /// let workers = Group::new();
     /// let worker = Worker.start();
     /// workers.join(&worker)?;
     /// let foreman = Foreman { workers, known: HashSet::new() }.start();
+    /// assert_eq!(foreman.request(Count).wait(), Ok(1));
     /// worker.kill();
-    /// # foreman.kill();
-    /// foreman.wait_exit().wait();
+    /// assert_eq!(foreman.wait_exit().wait(), ExitReason::Normal);
     /// # Ok::<(), deathwatch::JoinError>(())
     /// ```
     pub fn monitor_group<K: 'static>(&self, group: &Group) -> MonitorRef

@@ -13,7 +13,7 @@ use crate::actor::stage::Stage;
 use crate::cell::{CellRef, Strong};
 
 /// How a message gets to one subscriber.
-type Send<M> = fn(&CellRef, M) -> bool;
+type Way<M> = fn(&CellRef, M) -> bool;
 
 /// A topic, on which messages of one type are published to its subscribers: actors of any types and modes that handle it.
 ///
@@ -47,7 +47,7 @@ type Send<M> = fn(&CellRef, M) -> bool;
 /// # Ok::<(), deathwatch::JoinError>(())
 /// ```
 pub struct Topic<M: Message + Clone> {
-    pub(super) core: Arc<Core<Send<M>>>,
+    pub(super) core: Arc<Core<Way<M>>>,
 }
 
 impl<M: Message + Clone> Clone for Topic<M> {
@@ -73,7 +73,7 @@ impl<M: Message + Clone> Eq for Topic<M> {}
 
 fn send<A, M, K>(subscriber: &CellRef, message: M) -> bool
 where
-    A: std::marker::Send + 'static,
+    A: Send + 'static,
     M: SentTo<A, K>,
     K: 'static,
 {
@@ -99,7 +99,7 @@ impl<M: Message + Clone> Topic<M> {
     /// [`JoinError`] when the actor is dead.
     pub fn subscribe<A, K>(&self, actor: &ActorRef<A>) -> Result<bool, JoinError>
     where
-        A: std::marker::Send + 'static,
+        A: Send + 'static,
         M: SentTo<A, K>,
         K: 'static,
     {
