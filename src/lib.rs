@@ -31,7 +31,8 @@
 //! # Where to look
 //!
 //! [`tasks`] holds the traits to implement; [`ActorRef`] and [`Context`] are what one works with; [`Monitors`] is for
-//! plain code; [`Runtime`] for choosing threads and for ending everything in an orderly way.
+//! plain code; [`Runtime`] for choosing threads and for ending everything in an orderly way. A [`Registry`] finds actors by
+//! name, a [`Group`] holds several of them, and a [`Topic`] has messages sent to whoever wants them.
 //!
 //! # `panic = "abort"`
 //!
@@ -110,6 +111,9 @@ pub mod internals {
     pub mod exit {
         pub use crate::exit::*;
     }
+    pub mod groups {
+        pub use crate::groups::*;
+    }
     pub mod mailbox {
         pub use crate::mailbox::*;
     }
@@ -149,6 +153,16 @@ pub mod census {
 #[cfg(all(doctest, not(dw_loom)))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The examples of the guide.
+#[cfg(all(doctest, not(dw_loom)))]
+#[doc = include_str!("../docs/guide/names.md")]
+pub struct GuideToNames;
+
+/// As above.
+#[cfg(all(doctest, not(dw_loom)))]
+#[doc = include_str!("../docs/guide/groups.md")]
+pub struct GuideToGroups;
 
 /// What must not compile, held to that.
 #[cfg(all(doctest, not(dw_loom)))]
