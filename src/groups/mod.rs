@@ -33,9 +33,9 @@ pub use topic::Topic;
 /// # struct Worker; impl Actor for Worker {}
 /// let rooms: Groups<u32> = Groups::new();
 /// let worker = Worker.start();
-/// rooms.group(7).join(&worker)?;
-/// assert_eq!(rooms.group(7).members_of::<Worker>(), [worker]);
-/// assert!(rooms.group(8).is_empty());
+/// rooms.group(7_u32).join(&worker)?;
+/// assert_eq!(rooms.group(7_u32).members_of::<Worker>(), [worker]);
+/// assert!(rooms.group(8_u32).is_empty());
 /// # Ok::<(), deathwatch::JoinError>(())
 /// ```
 pub struct Groups<K: Key = Arc<str>> {
