@@ -12,6 +12,7 @@ mod demonitor;
 mod everything;
 mod exchange;
 mod exits;
+mod groups;
 mod idle;
 mod life;
 mod list;

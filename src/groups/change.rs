@@ -54,7 +54,6 @@ impl<X: Beside> Clone for Watch<X> {
 }
 
 /// What one watcher knows.
-#[derive(Default)]
 struct Told {
     /// A look is on its way.
     pending: AtomicBool,
@@ -71,17 +70,20 @@ pub struct Look<X: Beside> {
 
 impl Watch<()> {
     /// For an actor that handles changes in mode `K`.
-    pub(super) fn new<A: Send + 'static, K: 'static>() -> Self
+    pub fn new<A: Send + 'static, K: 'static>() -> Self
     where
         GroupChange: SentTo<A, K>,
     {
-        Watch { told: Arc::default(), post: post::<A, K> }
+        Watch {
+            told: Arc::new(Told { pending: AtomicBool::new(false), members: Mutex::default() }),
+            post: post::<A, K>,
+        }
     }
 }
 
 impl<X: Beside> Watch<X> {
     /// Has the watcher look, if it is not about to.
-    pub(super) fn look(&self, core: &Arc<Core<X>>, monitor: MonitorRef, watcher: &CellRef) {
+    pub fn look(&self, core: &Arc<Core<X>>, monitor: MonitorRef, watcher: &CellRef) {
         // ORDERING: Release, also where a look is pending, so that it sees the change that we come from.
         if !self.told.pending.swap(true, Ordering::Release) {
             (self.post)(watcher, Look { core: Arc::clone(core), monitor, told: Arc::clone(&self.told) });

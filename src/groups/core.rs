@@ -13,20 +13,20 @@ use crate::sync::atomic::{Ordering, fence};
 /// Kept by handles to it, and by its members and watchers.
 pub struct Core<X: Beside> {
     name: Option<Arc<str>>,
-    pub(super) members: Arc<Ledger<ActorId, X, Keep<X>>>,
-    pub(super) watchers: Arc<Ledger<MonitorRef, Watch<X>, Keep<X>>>,
+    pub members: Arc<Ledger<ActorId, X, Keep<X>>>,
+    pub watchers: Arc<Ledger<MonitorRef, Watch<X>, Keep<X>>>,
     /// Where it is known by its key; told when it goes.
     home: Option<Box<dyn Home>>,
 }
 
 /// Where a core is known.
-pub(super) trait Home: Send + Sync {
+pub trait Home: Send + Sync {
     /// The core is gone.
     fn forget(&self);
 }
 
 /// What a member or a watcher has of the core it belongs to.
-pub(super) struct Keep<X: Beside> {
+pub struct Keep<X: Beside> {
     core: Arc<Core<X>>,
     is_member: bool,
 }
@@ -41,24 +41,24 @@ impl<X: Beside> Along for Keep<X> {
 
 impl<X: Beside> Core<X> {
     /// One that is known nowhere.
-    pub(super) fn new() -> Arc<Self> {
+    pub fn new() -> Arc<Self> {
         Arc::new(Core { name: None, members: Ledger::new(), watchers: Ledger::new(), home: None })
     }
 
     /// One that is known by a key.
-    pub(super) fn at(name: Arc<str>, home: impl FnOnce(Weak<AnyCore>) -> Box<dyn Home>) -> Arc<Self> {
+    pub fn at(name: Arc<str>, home: impl FnOnce(Weak<AnyCore>) -> Box<dyn Home>) -> Arc<Self> {
         Arc::new_cyclic(|this: &Weak<Self>| {
             let this: Weak<AnyCore> = this.clone();
             Core { name: Some(name), members: Ledger::new(), watchers: Ledger::new(), home: Some(home(this)) }
         })
     }
 
-    pub(super) fn name(&self) -> Option<&str> {
+    pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
     /// One more member; false when it is one. The error is what it died of.
-    pub(super) fn join(self: &Arc<Self>, actor: &CellRef, beside: X) -> Result<bool, ExitReason> {
+    pub fn join(self: &Arc<Self>, actor: &CellRef, beside: X) -> Result<bool, ExitReason> {
         let keep = Keep { core: Arc::clone(self), is_member: true };
         match self.members.lend(&actor.id, actor, beside, keep) {
             Ok(()) => {
@@ -71,7 +71,7 @@ impl<X: Beside> Core<X> {
     }
 
     /// One member less; false when it is none.
-    pub(super) fn leave(self: &Arc<Self>, actor: &CellRef) -> bool {
+    pub fn leave(self: &Arc<Self>, actor: &CellRef) -> bool {
         let was = self.members.take_back(&actor.id, actor);
         if was {
             self.changed();
@@ -80,7 +80,7 @@ impl<X: Beside> Core<X> {
     }
 
     /// Somebody watches from now on, and is told of those who are there.
-    pub(super) fn watch(self: &Arc<Self>, monitor: MonitorRef, actor: &CellRef, watch: Watch<X>) {
+    pub fn watch(self: &Arc<Self>, monitor: MonitorRef, actor: &CellRef, watch: Watch<X>) {
         let keep = Keep { core: Arc::clone(self), is_member: false };
         if self.watchers.lend(&monitor, actor, watch.clone(), keep).is_ok() {
             watch.look(self, monitor, actor);
@@ -110,4 +110,4 @@ impl<X: Beside> Drop for Core<X> {
 }
 
 /// Any core, for a place that holds them all.
-pub(super) type AnyCore = dyn Any + Send + Sync;
+pub type AnyCore = dyn Any + Send + Sync;

@@ -10,8 +10,8 @@ use crate::registry::{Key, spell};
 use crate::structs::index::Index;
 use core::{AnyCore, Core, Home};
 
-mod change;
-mod core;
+pub mod change;
+pub mod core;
 mod errors;
 mod group;
 mod topic;
