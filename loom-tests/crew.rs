@@ -26,7 +26,7 @@ use crate::fixture::Token;
 pub struct Sailor(Token);
 
 /// A mode whose hooks do nothing.
-enum Plain {}
+pub enum Plain {}
 
 impl Hooks<Sailor> for Plain {
     fn started(_: &mut Stage<Sailor>) -> impl Future<Output = ()> + Send {

@@ -12,7 +12,7 @@ use deathwatch::internals::cell::{Address, CellRef, Consumer, Erased, Host, Runn
 use deathwatch::internals::clock::Clock;
 use deathwatch::internals::exit::{Death, retire};
 use deathwatch::internals::mailbox::parcel::{Letter, Parcel};
-use deathwatch::internals::monitor::entry::{Notice, Station, demonitor, watch};
+use deathwatch::internals::monitor::entry::{Firing, Notice, Station, demonitor, watch};
 use deathwatch::internals::structs::future::SlotFuture;
 use deathwatch::internals::structs::waker::AtomicWaker;
 use deathwatch::internals::sync::{Tracked, thread};
@@ -192,6 +192,15 @@ impl Party {
         self.desk.heard
     }
 
+    /// Tells of its death in steps of so many entries.
+    pub fn die_in_steps(mut self, reason: ExitReason, budget: usize) {
+        self.consumer.close();
+        self.desk.cell.reason.set(reason).expect("it lives");
+        let mut firing = Firing::default();
+        while !firing.step(&self.desk.cell, budget) {}
+        firing.finish();
+    }
+
     /// Handles what is left, dies, and gives back what it has heard.
     pub fn end(mut self) -> Vec<Heard> {
         self.handle_all();
@@ -201,7 +210,7 @@ impl Party {
 
 /// Monitors.
 pub fn monitor(watcher: &Address<Desk>, target: &CellRef) -> MonitorRef {
-    watch(watcher, target, Tell(Token::new()))
+    watch(watcher, target, Tell(Token::new()), None)
 }
 
 /// Monitors, with a notice that has nothing to drop, as most have.

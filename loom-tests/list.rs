@@ -97,11 +97,11 @@ fn push(list: &List, item: Ptr) -> bool {
     unsafe { list.push(item.0) == Push::Linked }
 }
 
-/// Closes the list, visits so many at a time, and gives back the numbers of the live ones. Pinned for no longer than it
-/// takes to give one up: an entry that has been reported is gone.
+/// Closes the list, visits so many at a time, and gives back the numbers of the live ones.
 fn close(list: &List, budget: usize) -> Vec<u32> {
-    let mut closing = list.close();
     let mut live = Vec::new();
+    let mut guard = Some(pin());
+    let mut closing = list.close(guard.as_ref().unwrap());
     loop {
         let visit = |item: NonNull<Item>, visit| {
             if Ptr(item).item().stale.load(Ordering::Acquire) == 0 {
@@ -111,7 +111,8 @@ fn close(list: &List, budget: usize) -> Vec<u32> {
                 Ptr(item).release(&pin());
             }
         };
-        if list.visit(&mut closing, budget, visit, |gone| Ptr(gone).release(&pin())) {
+        let pinned = guard.take().unwrap_or_else(pin);
+        if list.visit(&mut closing, &pinned, budget, visit, |gone| Ptr(gone).release(&pin())) {
             return live;
         }
     }

@@ -12,7 +12,8 @@
 //! Each step is bounded by a budget, so that a long exit lets others run in between.
 
 use crate::cell::Consumer;
-use crate::monitor::entry::{Firing, Unwatching};
+use crate::mailbox::node::Chain;
+use crate::monitor::entry::{Firing, Unwatching, let_go};
 use crate::reason::ExitReason;
 
 /// How many messages, watchers or monitors are dealt with before others may run.
@@ -21,58 +22,52 @@ const BUDGET: usize = 4096;
 /// How far the end of an actor has come.
 pub struct Death {
     phase: Phase,
-    /// Until it is published.
-    reason: Option<ExitReason>,
-    firing: Firing,
-    unwatching: Unwatching,
+    /// Those who wait for the end.
+    waits: Chain,
 }
 
 enum Phase {
-    Discarding,
-    Firing,
-    Unwatching,
+    /// The reason, until it is published.
+    Discarding(Option<ExitReason>),
+    Firing(Firing),
+    Unwatching(Unwatching),
     Over,
 }
 
 impl Death {
     /// An actor whose life has just ended.
     pub fn new(reason: ExitReason) -> Self {
-        Death {
-            phase: Phase::Discarding,
-            reason: Some(reason),
-            firing: Firing::default(),
-            unwatching: Unwatching::default(),
-        }
+        Death { phase: Phase::Discarding(Some(reason)), waits: Chain::new() }
     }
 }
 
 /// Goes on with the end of an actor; true when it is over.
 pub fn retire<S: 'static>(consumer: &mut Consumer<S>, death: &mut Death) -> bool {
     loop {
-        match death.phase {
-            Phase::Discarding => {
+        match &mut death.phase {
+            Phase::Discarding(reason) => {
                 consumer.cell().life.mark_ending();
                 consumer.close();
                 if !consumer.discard(BUDGET) {
                     return false;
                 }
-                if let Some(reason) = death.reason.take() {
+                if let Some(reason) = reason.take() {
                     // Only the actor's own end sets it, so it cannot have been set before.
                     let _ = consumer.cell().reason.set(reason);
                 }
-                death.phase = Phase::Firing;
+                death.phase = Phase::Firing(Firing::default());
             }
-            Phase::Firing => {
-                if !death.firing.step(consumer.cell(), BUDGET) {
+            Phase::Firing(firing) => {
+                if !firing.step(consumer.cell(), BUDGET, &mut death.waits) {
                     return false;
                 }
-                death.phase = Phase::Unwatching;
+                death.phase = Phase::Unwatching(Unwatching::default());
             }
-            Phase::Unwatching => {
-                if !death.unwatching.step(consumer.cell(), BUDGET) {
+            Phase::Unwatching(unwatching) => {
+                if !unwatching.step(consumer.cell(), BUDGET) {
                     return false;
                 }
-                death.firing.finish();
+                let_go(&mut death.waits);
                 death.phase = Phase::Over;
             }
             Phase::Over => return true,

@@ -31,7 +31,8 @@
 //! # Where to look
 //!
 //! [`tasks`] holds the traits to implement; [`ActorRef`] and [`Context`] are what one works with; [`Monitors`] is for
-//! plain code; [`Runtime`] for choosing threads and for ending everything in an orderly way.
+//! plain code; [`Runtime`] for choosing threads and for ending everything in an orderly way. A [`Registry`] finds actors by
+//! name, a [`Group`] holds several of them, and a [`Topic`] has messages sent to whoever wants them.
 //!
 //! # `panic = "abort"`
 //!
@@ -46,6 +47,7 @@ mod actor;
 mod cell;
 mod clock;
 mod exit;
+mod groups;
 mod guard;
 mod id;
 #[allow(unsafe_code)]
@@ -54,6 +56,7 @@ mod monitor;
 mod reason;
 #[allow(unsafe_code)]
 mod reclaim;
+mod registry;
 mod runtime;
 #[allow(unsafe_code)]
 mod scheduler;
@@ -75,10 +78,12 @@ pub use actor::monitors::{Downs, IntoDowns, Monitors, RecvTimeoutError};
 pub use actor::recipient::Recipient;
 pub use actor::request::{Request, RequestError};
 pub use actor::send_wait::SendWait;
+pub use groups::{Group, GroupChange, Groups, JoinError, Topic};
 pub use id::{ActorId, MonitorRef};
 pub use mailbox::bound::OnFull;
 pub use monitor::{Demonitor, Down};
 pub use reason::{ErrorReport, ExitReason, PanicReport};
+pub use registry::{Key, LookupError, Query, RegisterError, Registry, Resolved};
 pub use runtime::{Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts};
 
 /// What most programs need.
@@ -105,6 +110,9 @@ pub mod internals {
     }
     pub mod exit {
         pub use crate::exit::*;
+    }
+    pub mod groups {
+        pub use crate::groups::*;
     }
     pub mod mailbox {
         pub use crate::mailbox::*;
@@ -145,6 +153,16 @@ pub mod census {
 #[cfg(all(doctest, not(dw_loom)))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The examples of the guide.
+#[cfg(all(doctest, not(dw_loom)))]
+#[doc = include_str!("../docs/guide/names.md")]
+pub struct GuideToNames;
+
+/// As above.
+#[cfg(all(doctest, not(dw_loom)))]
+#[doc = include_str!("../docs/guide/groups.md")]
+pub struct GuideToGroups;
 
 /// What must not compile, held to that.
 #[cfg(all(doctest, not(dw_loom)))]

@@ -17,7 +17,9 @@
 //! ```
 //!
 //! Nobody polls, nobody times out: a client that vanishes ends its reader, which ends its session,
-//! and whoever held something on behalf of that session (its place in a room, its nick) is told.
+//! and whoever held something on behalf of that session (its place in a room) is told. Its nick is a
+//! name: free again, and found no more, before anybody is told; `/msg` finds sessions by it. `/shout` is
+//! a topic that every session subscribes to, and `/users` counts the group of all sessions.
 //!
 //! In `app`:
 //!

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::actor_ref::ActorRef;
-use super::handle::{ActorHandle, Target, cell_of};
+use super::handle::{ActorHandle, Target, asked_as, cell_of};
 use super::message::{Retold, SendError, SentTo};
 use super::monitor_guard::MonitorGuard;
 use super::post;
@@ -237,7 +237,7 @@ impl<A: Send + 'static> Context<A> {
         M: SentTo<A, K>,
         K: 'static,
     {
-        watch(&self.address, cell_of(target), Retold::<_, K>::new(retell))
+        watch(&self.address, cell_of(target), Retold::<_, K>::new(retell), asked_as(target))
     }
 
     /// As [`monitor`](Self::monitor), for as long as the returned guard lives.

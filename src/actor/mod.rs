@@ -9,6 +9,7 @@ pub mod handle;
 pub mod message;
 pub mod monitor_guard;
 pub mod monitors;
+pub mod nobody;
 pub mod post;
 pub mod recipient;
 pub mod request;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::Stream;
 
 use super::blocking;
-use super::handle::{Target, cell_of};
+use super::handle::{Target, asked_as, cell_of};
 use crate::cell::body::observer;
 use crate::cell::{CellRef, Consumer, Erased, Host, Runnable};
 use crate::clock::Clock;
@@ -122,7 +122,7 @@ impl Monitors {
 
     /// Monitors an actor; see [`Context::monitor`](crate::Context::monitor).
     pub fn monitor(&mut self, target: &impl Target) -> MonitorRef {
-        watch(self.consumer.address(), cell_of(target), Lay)
+        watch(self.consumer.address(), cell_of(target), Lay, asked_as(target))
     }
 
     /// Takes a monitor back; see [`Context::demonitor`](crate::Context::demonitor).

@@ -1,7 +1,7 @@
 //! The body of a cell: the actor's life, and running it.
 
 use std::alloc::Layout;
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -29,6 +29,8 @@ pub(super) struct Vtable {
     pub(super) register: unsafe fn(&CellRef, &Context<'_>),
     pub(super) clock: unsafe fn(&CellRef) -> Option<&Clock>,
     pub(super) home: unsafe fn(&CellRef) -> Option<Arc<dyn Any + Send + Sync>>,
+    /// What its messages are opened with.
+    pub(super) stage: fn() -> TypeId,
     run: unsafe fn(&CellRef, bool) -> Run,
     /// Drops what is in the block, and retires the block.
     pub(super) end: unsafe fn(NonNull<Cell>),
@@ -85,8 +87,9 @@ struct CellOf<F, H: Host> {
     body: UnsafeCell<Body<F, H::Death>>,
 }
 
-const fn vtable<F: Future<Output = ExitReason> + 'static, H: Host>() -> Vtable {
+const fn vtable<S: 'static, F: Future<Output = ExitReason> + 'static, H: Host>() -> Vtable {
     Vtable {
+        stage: TypeId::of::<S>,
         wake: wake::<F, H>,
         schedule: schedule::<F, H>,
         register: register::<F, H>,
@@ -122,7 +125,7 @@ where
     F: Future<Output = ExitReason> + Send + 'static,
     H: Host,
 {
-    let vtable = const { &vtable::<F, H>() };
+    let vtable = const { &vtable::<S, F, H>() };
     let block = new_block::<F, H>(Cell::new(vtable, birth, true), host);
     let address = Address { cell: CellRef(block.cast()), stage: PhantomData };
     let strong = Strong::revive(&address);
@@ -152,7 +155,7 @@ fn new_block<F, H: Host>(cell: Cell, host: H) -> NonNull<CellOf<F, H>> {
 /// A cell without a body, for plain code that takes the messages itself. Never queued.
 pub fn observer<S: 'static, H: Host>(host: H) -> Consumer<S> {
     type NoLife = std::future::Pending<ExitReason>;
-    let vtable = const { &vtable::<NoLife, H>() };
+    let vtable = const { &vtable::<S, NoLife, H>() };
     let block = new_block::<NoLife, H>(Cell::new(vtable, Birth::default(), false), host);
     Consumer { address: Address { cell: CellRef(block.cast()), stage: PhantomData } }
 }

@@ -16,6 +16,8 @@ const DETACHED: usize = 16;
 const ENDING: usize = 32;
 /// Its cause is a panic of its own handler. Set by its own run, never cleared.
 const PANICKED: usize = 64;
+/// Something may be lent to it that its exit must give back before it tells anybody. Set by who lends, never cleared.
+const LENT: usize = 128;
 
 /// One word, whose transitions are the methods; each says what the caller owes now.
 ///
@@ -60,6 +62,11 @@ impl Snapshot {
     pub fn panicked(self) -> bool {
         self.0 & PANICKED != 0
     }
+
+    /// Was anything ever lent to it?
+    pub fn lent(self) -> bool {
+        self.0 & LENT != 0
+    }
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -72,6 +79,7 @@ impl std::fmt::Debug for Snapshot {
             (DETACHED, "DETACHED"),
             (ENDING, "ENDING"),
             (PANICKED, "PANICKED"),
+            (LENT, "LENT"),
         ];
         f.debug_set().entries(bits.iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, name)| name)).finish()
     }
@@ -150,6 +158,12 @@ impl Life {
     pub fn mark_panicked(&self) {
         // ORDERING: Relaxed: set and read by the actor's own runs.
         self.word.fetch_or(PANICKED, Ordering::Relaxed);
+    }
+
+    /// Something is about to be lent to it. To be said before the entry that gives it back goes into the list.
+    pub fn mark_lent(&self) {
+        // ORDERING: Relaxed: the push of the entry publishes it, and the exit reads it after it has closed the list.
+        self.word.fetch_or(LENT, Ordering::Relaxed);
     }
 
     /// A run begins: queued becomes running. The caller holds the one `Runnable`.

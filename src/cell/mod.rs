@@ -20,6 +20,7 @@
 //! 5. When there is no `CellRef` any more, nobody touches anything but `refs`, `watchers`, `id` and `tracked`, which drop
 //!    nothing, and those only under a guard that began before.
 
+use std::any::TypeId;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -339,6 +340,17 @@ impl CellRef {
         unsafe { (self.vtable.register)(self, cx) };
     }
 
+    /// The cell as an address, if its messages are opened with an S.
+    pub fn address<S: 'static>(&self) -> Option<Address<S>> {
+        let same = (self.vtable.stage)() == TypeId::of::<S>();
+        same.then(|| Address { cell: self.clone(), stage: PhantomData })
+    }
+
+    /// The cell as an address to which nothing can be sent.
+    pub fn anonymous(&self) -> Address<Erased> {
+        Address { cell: self.clone(), stage: PhantomData }
+    }
+
     /// The runtime the actor belongs to, for those who know its type.
     pub fn home(&self) -> Option<std::sync::Arc<dyn std::any::Any + Send + Sync>> {
         // SAFETY: the vtable belongs to this block.
@@ -508,8 +520,8 @@ impl<S> Deref for Strong<S> {
 }
 
 impl<S> Strong<S> {
-    /// A handle where there may be none any more: only for the actor itself, which decides when it ends, and for its
-    /// maker.
+    /// A handle where there may be none any more: only for the actor itself, which decides when it ends, for its maker,
+    /// and to an actor that lives on without.
     pub fn revive(address: &Address<S>) -> Self {
         let cell = address.cell.clone();
         // ORDERING: Relaxed: as for any count. The common reference is paid for by the clone if we are the first,
@@ -536,6 +548,12 @@ impl<S> Strong<S> {
             }
         }
         None
+    }
+
+    /// A handle for whoever has found the actor by a name: if there is still another, or if the actor lives on without.
+    pub fn reach(address: &Address<S>) -> Option<Self> {
+        // Who detaches does so before it gives its handle up; so where there is none, this is seen.
+        Self::upgrade(address).or_else(|| address.cell.life.read().detached().then(|| Self::revive(address)))
     }
 
     /// One more pointer to the common reference; the count was raised by the caller.

@@ -5,11 +5,15 @@ use std::sync::Arc as StdArc;
 use std::time::Duration;
 
 use crate::actor::actor_ref::ActorRef;
+use crate::groups::Groups;
+use crate::registry::Registry;
 use crate::scheduler::idle::MOST_WORKERS;
 use crate::scheduler::{Config, Scheduler};
 use crate::sync::thread;
+use names::Names;
 use shared::Shared;
 
+mod names;
 mod options;
 mod shared;
 mod spawn;
@@ -111,6 +115,11 @@ impl RuntimeBuilder {
     /// [`StartError::Workers`] for a number of workers that cannot be, [`StartError::Thread`] when the system refuses a
     /// thread; those that had been started are ended.
     pub fn build(self) -> Result<Runtime, StartError> {
+        self.build_with(Names::default())
+    }
+
+    /// With names that may be known already.
+    fn build_with(self, names: Names) -> Result<Runtime, StartError> {
         let workers = self.workers.unwrap_or_else(|| thread::parallelism().min(MOST_WORKERS));
         if workers == 0 || workers > MOST_WORKERS {
             return Err(StartError::Workers(workers));
@@ -119,7 +128,7 @@ impl RuntimeBuilder {
         let config = Config { workers, name: name.clone(), stack_size: self.stack_size };
         let scheduler = Scheduler::start(config).map_err(StartError::Thread)?;
         let slow = self.slow.unwrap_or(SLOW);
-        Ok(Runtime { shared: Shared::new(scheduler, name, self.stack_size, slow) })
+        Ok(Runtime { shared: Shared::new(scheduler, name, self.stack_size, slow, names) })
     }
 }
 
@@ -145,6 +154,16 @@ impl Runtime {
     /// As [`tasks::Actor::start_with`](crate::tasks::Actor::start_with).
     pub fn start<A: Starts<K>, K>(&self, actor: A) -> Result<ActorRef<A>, StartError> {
         start(actor, Options::new().runtime(self))
+    }
+
+    /// The names of its actors.
+    pub fn registry(&self) -> &Registry {
+        &self.shared.names.registry
+    }
+
+    /// The groups and topics of its actors.
+    pub fn groups(&self) -> &Groups {
+        &self.shared.names.groups
     }
 
     /// How many actors have been started here and are not gone completely yet.

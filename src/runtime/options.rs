@@ -9,6 +9,7 @@ use super::Runtime;
 use super::shared::Shared;
 use crate::cell::CellRef;
 use crate::mailbox::bound::{Bound, OnFull};
+use crate::registry::{Claim, Key, RegisterError, Registry};
 use crate::sync::Arc;
 
 /// Which threads an actor runs on.
@@ -61,6 +62,25 @@ pub struct Options {
     pub(super) mailbox: Mailbox,
     pub(super) runtime: Option<StdArc<Shared>>,
     pub(super) backend: Option<Backend>,
+    pub(super) registered: Option<Registered>,
+}
+
+/// Under which name, and where.
+#[derive(Clone)]
+pub(super) enum Registered {
+    /// In the registry of the runtime it is started on.
+    Here(StdArc<str>),
+    Elsewhere(StdArc<dyn Claim>),
+}
+
+impl Registered {
+    /// Registers an actor that is about to run.
+    pub(super) fn claim(&self, here: &Registry, actor: &CellRef) -> Result<(), RegisterError> {
+        match self {
+            Registered::Here(name) => here.claim(name, actor),
+            Registered::Elsewhere(place) => place.claim(actor),
+        }
+    }
 }
 
 impl Options {
@@ -69,9 +89,38 @@ impl Options {
         Self::default()
     }
 
-    /// What the actor is called, in [`Down`](crate::Down)s and logs. Names need not be unique.
+    /// What the actor is called, in [`Down`](crate::Down)s and logs: a label, by which nobody finds it, and which need not be
+    /// unique. To be found by a name, [`registered`](Self::registered).
     pub fn name(mut self, name: impl Into<StdArc<str>>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Registers it, under this name, with the [`Registry`](crate::Registry) of its runtime, before it runs for the first
+    /// time. If a live actor has the name, nothing is started: [`StartError::Name`] says who. Whoever finds the name finds
+    /// this actor, running or about to.
+    ///
+    /// One name at the start; the last one said counts. For more, [`Context::register`](crate::Context::register) in
+    /// `started`.
+    ///
+    /// ```
+    /// use deathwatch::{Options, RegisterError, Registry, StartError, prelude::*};
+    /// # struct Db; impl Actor for Db {}
+    /// let db = Db.start_with(Options::new().registered("db"))?;
+    /// assert_eq!(Registry::current().lookup::<Db>("db"), Ok(db.clone()));
+    ///
+    /// let again = Db.start_with(Options::new().registered("db"));
+    /// assert!(matches!(again, Err(StartError::Name(RegisterError::Taken { holder, .. })) if holder == db.id()));
+    /// # Ok::<(), StartError>(())
+    /// ```
+    pub fn registered(mut self, name: impl Into<StdArc<str>>) -> Self {
+        self.registered = Some(Registered::Here(name.into()));
+        self
+    }
+
+    /// As [`registered`](Self::registered), with a registry of one's own, whose keys may be of any type.
+    pub fn registered_in<K: Key>(mut self, registry: &Registry<K>, key: impl Into<K>) -> Self {
+        self.registered = Some(Registered::Elsewhere(StdArc::new((registry.clone(), key.into()))));
         self
     }
 
@@ -156,6 +205,8 @@ pub enum StartError {
     Capacity(usize),
     /// An actor of this mode cannot run there.
     Backend(Backend),
+    /// It could not be registered.
+    Name(RegisterError),
 }
 
 impl fmt::Display for StartError {
@@ -165,6 +216,7 @@ impl fmt::Display for StartError {
             StartError::Thread(error) => write!(f, "a thread could not be started: {error}"),
             StartError::Workers(workers) => write!(f, "a runtime cannot have {workers} workers"),
             StartError::Backend(backend) => write!(f, "an actor of this mode cannot run on {backend:?}"),
+            StartError::Name(error) => error.fmt(f),
             StartError::Capacity(capacity) => write!(f, "a mailbox cannot have room for {capacity} messages"),
         }
     }
@@ -174,6 +226,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::Thread(error) => Some(error),
+            StartError::Name(error) => Some(error),
             _ => None,
         }
     }

@@ -8,12 +8,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::ShutdownError;
+use super::names::Names;
 use crate::actor::blocking;
+use crate::actor::nobody::NoHost;
 use crate::cell::body::observer;
-use crate::cell::{CellRef, Consumer, Erased, Host, Runnable};
+use crate::cell::{CellRef, Erased};
 use crate::clock::Clock;
-use crate::exit::{self, Death};
-use crate::monitor::entry::Firing;
+use crate::mailbox::node::Chain;
+use crate::monitor::entry::{Firing, let_go};
 use crate::reason::ExitReason;
 use crate::reclaim;
 use crate::scheduler::Scheduler;
@@ -34,6 +36,7 @@ pub struct Shared {
     slow: Duration,
     /// Which types of actors have been reported.
     reported: Mutex<BTreeSet<&'static str>>,
+    pub(super) names: Names,
     /// Its death is the runtime's: every actor is tied to it.
     pub(super) root: CellRef,
     /// Does the end begin with a stop, or with a kill?
@@ -48,31 +51,6 @@ pub struct Shared {
     ended: AtomicBool,
 }
 
-/// The host of the root: it has no life.
-struct NoHost;
-
-impl Host for NoHost {
-    type Death = Death;
-
-    fn wake(&self, _cell: &CellRef) {}
-
-    fn schedule(&self, _runnable: Runnable) {
-        unreachable!("the root is never queued");
-    }
-
-    fn clock(&self) -> Option<&Clock> {
-        None
-    }
-
-    fn death(&self, reason: ExitReason) -> Death {
-        Death::new(reason)
-    }
-
-    fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
-        exit::retire(consumer, death)
-    }
-}
-
 /// How long the end of a runtime waits for killed actors whose handlers do not return.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -82,6 +60,7 @@ impl Shared {
         name: String,
         stack_size: Option<usize>,
         slow: Duration,
+        names: Names,
     ) -> StdArc<Self> {
         let shared = StdArc::new_cyclic(|weak: &Weak<Shared>| Shared {
             elastic: Elastic::new(format!("{name}-blocking"), stack_size, {
@@ -97,6 +76,7 @@ impl Shared {
             all_gone: AtomicWaker::new(),
             ended: AtomicBool::new(false),
             reported: Mutex::default(),
+            names,
             scheduler,
             name,
             stack_size,
@@ -185,8 +165,9 @@ impl Shared {
         if self.root.reason.set(ExitReason::Shutdown).is_err() {
             return Ok(());
         }
-        let mut firing = Firing::default();
-        while !firing.step(&self.root, usize::MAX) {}
+        let (mut firing, mut waits) = (Firing::default(), Chain::new());
+        while !firing.step(&self.root, usize::MAX, &mut waits) {}
+        let_go(&mut waits);
         // A worker that waited for the actors of its own runtime would wait for itself.
         let inside = super::start::is_inside(self);
         let stopped = self.is_quiet() || (!inside && limit.is_some_and(|limit| self.wait_gone(limit)));

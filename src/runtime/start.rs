@@ -6,6 +6,7 @@ use std::sync::{Arc as StdArc, OnceLock, Weak};
 use std::time::Duration;
 
 use super::Runtime;
+use super::names::Names;
 use super::options::{Backend, Options, StartError};
 use super::shared::Shared;
 use crate::actor::actor_ref::ActorRef;
@@ -113,6 +114,17 @@ pub fn is_inside(shared: &Shared) -> bool {
     enclosing().is_some_and(|enclosing| std::ptr::eq(&*enclosing, shared))
 }
 
+/// The names of the default runtime, which are there before it has been started.
+fn default_names() -> &'static Names {
+    static NAMES: OnceLock<Names> = OnceLock::new();
+    NAMES.get_or_init(Names::default)
+}
+
+/// The names of the runtime of the calling actor, or of the default one.
+pub(super) fn current_names() -> Names {
+    enclosing().map_or_else(|| default_names().clone(), |shared| shared.names.clone())
+}
+
 /// The runtime of the calling actor, or the default one, which is started if need be.
 fn current() -> Result<StdArc<Shared>, StartError> {
     static DEFAULT: OnceLock<Runtime> = OnceLock::new();
@@ -123,7 +135,7 @@ fn current() -> Result<StdArc<Shared>, StartError> {
         return Ok(StdArc::clone(&runtime.shared));
     }
     // Whoever loses this race ends its own again.
-    let made = Runtime::new()?;
+    let made = Runtime::builder().build_with(default_names().clone())?;
     Ok(StdArc::clone(&DEFAULT.get_or_init(|| made).shared))
 }
 
@@ -169,6 +181,16 @@ pub fn start_then<A: Starts<K>, K, T>(
         if let Err(error) = start_thread(&shared, strong.cell(), thread) {
             drop(first);
             return Err(StartError::Thread(error));
+        }
+    }
+    if let Some(registered) = options.registered {
+        if let Err(error) = registered.claim(&shared.names.registry, strong.cell()) {
+            strong.cell().kill();
+            match thread {
+                None => drop(first),
+                Some(_) => first.submit(), // a thread of its own ends by itself only
+            }
+            return Err(StartError::Name(error));
         }
     }
     let actor = ActorRef::new(strong);

@@ -32,7 +32,7 @@
 
 use std::ptr::{self, NonNull};
 
-use crate::reclaim::{Guard, pin};
+use crate::reclaim::Guard;
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Tracked, limit};
 
@@ -388,9 +388,9 @@ impl List {
         }
     }
 
-    /// Closes the list. The caller must visit all entries through the [`Closing`]. To be called once.
-    pub fn close(&self) -> Closing {
-        let guard = pin();
+    /// Closes the list. The caller must visit all entries through the [`Closing`], and begin with that under the same guard. To be
+    /// called once.
+    pub fn close(&self, _guard: &Guard) -> Closing {
         // ORDERING: AcqRel: Acquire for all entries pushed so far, Release so that who meets CLOSED sees the reason.
         let chain = self.head.swap(closed(), Ordering::AcqRel);
         // ORDERING: Relaxed: published by VISITED.
@@ -398,36 +398,40 @@ impl List {
         // ORDERING: Acquire pairs with `end_sweep`: no sweeper in flight means that its links are visible. Who finds
         // EXITED reads nothing more, so there is nothing to publish.
         let before = self.gate.fetch_or(EXITED, Ordering::Acquire);
-        let sweeper = before & BUSY != 0;
-        Closing { at: chain, guard: sweeper.then_some(guard) }
+        Closing { at: chain, met: if before & BUSY == 0 { Met::Nobody } else { Met::Sweeper } }
     }
 
-    /// Visits up to `budget` entries. With the visit an entry has left the list, or, when a sweeper is still in flight,
-    /// at the end; then `taken` is called for it, by whoever is later. True when all have been visited.
+    /// Visits up to `budget` entries. With the visit an entry has left the list, or, when a sweeper was in flight at the
+    /// closing, at the end; then `taken` is called for it, by whoever is later. True when all have been visited.
+    ///
+    /// Where there was a sweeper the walk cannot be interrupted, since that may free what it stands on: the budget is
+    /// exceeded then, under the guard that the list was closed under.
     pub fn visit<E: Listed>(
         &self,
         closing: &mut Closing,
+        _guard: &Guard,
         mut budget: usize,
         mut visit: impl FnMut(NonNull<E>, Visit),
         mut taken: impl FnMut(NonNull<E>),
     ) -> bool {
+        let met = closing.met;
         while let Some(entry) = self.entry(closing.at) {
-            if budget == 0 && closing.guard.is_none() {
-                return false; // under a guard the walk cannot be interrupted: the sweeper would free what we stand on
+            if budget == 0 && met == Met::Nobody {
+                return false;
             }
             budget = budget.saturating_sub(1);
             // SAFETY: ours alone when no sweeper is in flight, otherwise protected by the guard. Read before the
             // visit: after it the entry may be gone.
             closing.at = unsafe { next_of(closing.at) };
-            visit(entry, if closing.guard.is_none() { Visit::Taken } else { Visit::StaysLinked });
+            visit(entry, if met == Met::Nobody { Visit::Taken } else { Visit::StaysLinked });
         }
-        if let Some(guard) = closing.guard.take() {
+        if met == Met::Sweeper {
+            closing.met = Met::Nobody;
             // ORDERING: AcqRel: Release hands the chain to a later sweeper, Acquire takes its links if it is done.
             let before = self.gate.fetch_or(VISITED, Ordering::AcqRel);
             if before & BUSY == 0 {
                 self.take_chain(&mut taken);
             }
-            drop(guard);
         }
         true
     }
@@ -465,10 +469,17 @@ pub enum Visit {
 #[must_use = "every entry must be visited"]
 pub struct Closing {
     at: *mut Link,
-    /// Pinned for the whole walk if a sweeper was in flight when the list was closed.
-    guard: Option<Guard>,
+    met: Met,
 }
 
-// SAFETY: without a guard it is a plain position in a chain that its holder owns. With one, it does not leave the
-// call of `visit`: `visit` never returns false while a guard is held, and drops the guard before it returns.
+/// Whom the closer met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    /// The chain is the closer's alone.
+    Nobody,
+    /// A sweeper is, or was, in flight. The whole chain is visited under one guard, in one call.
+    Sweeper,
+}
+
+// SAFETY: a position in a chain that its holder owns; where it does not, it is left in the call that came to it.
 unsafe impl Send for Closing {}

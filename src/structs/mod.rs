@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod future;
+pub mod index;
 pub mod list;
 pub mod map;
 pub mod map_slot;

@@ -4,8 +4,8 @@
 use std::sync::mpsc::{self, Sender};
 
 use deathwatch::{
-    ActorHandle, ActorRef, Context, Down, ExitReason, Message, MonitorGuard, MonitorRef, Options, Request,
-    Runtime, SendError, StartError, Target,
+    ActorHandle, ActorRef, Context, Down, ExitReason, Group, GroupChange, JoinError, Message, MonitorGuard,
+    MonitorRef, Options, Request, Runtime, SendError, StartError, Target, Topic,
 };
 
 use crate::support::{Event, Events, Note, Retold, Wedge};
@@ -98,6 +98,9 @@ pub trait Doll: Sized + Send + 'static {
         f: impl FnOnce(&mut Self, Down) + Send + 'static,
     ) -> MonitorRef;
     fn monitor_guard(ctx: &Context<Self>, target: &impl Target) -> MonitorGuard;
+    fn monitor_group(ctx: &Context<Self>, group: &Group) -> MonitorRef;
+    fn subscribe(topic: &Topic<Note>, doll: &ActorRef<Self>) -> Result<bool, JoinError>;
+    fn broadcast(group: &Group, number: u32) -> usize;
     fn either(self) -> Either;
     /// Tells the test.
     fn tell(&mut self, event: Event) {
@@ -181,6 +184,12 @@ macro_rules! doll {
             }
         }
 
+        impl deathwatch::$mode::Handler<GroupChange> for $name {
+            $($asynchronous)? fn handle(&mut self, change: GroupChange, _: &Context<Self>) {
+                self.0.tell(Event::Change(change));
+            }
+        }
+
         impl<R: Send + 'static> deathwatch::$mode::Handler<Job<$name, R>> for $name {
             $($asynchronous)? fn handle(&mut self, Job(f): Job<$name, R>, ctx: &Context<Self>) -> R {
                 f(self, ctx)
@@ -243,6 +252,18 @@ macro_rules! doll {
 
             fn monitor_guard(ctx: &Context<Self>, target: &impl Target) -> MonitorGuard {
                 ctx.monitor_guard(target)
+            }
+
+            fn monitor_group(ctx: &Context<Self>, group: &Group) -> MonitorRef {
+                ctx.monitor_group(group)
+            }
+
+            fn subscribe(topic: &Topic<Note>, doll: &ActorRef<Self>) -> Result<bool, JoinError> {
+                topic.subscribe(doll)
+            }
+
+            fn broadcast(group: &Group, number: u32) -> usize {
+                group.broadcast::<Self, _, _>(Note(number))
             }
 
             fn either(self) -> Either {

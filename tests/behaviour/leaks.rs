@@ -7,7 +7,9 @@ mod support;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deathwatch::census::{Kind, alive, flush};
-use deathwatch::{ActorRef, Demonitor, ExitReason, Mailbox, Monitors, OnFull, Options, Runtime};
+use deathwatch::{
+    ActorRef, Demonitor, ExitReason, Group, Mailbox, Monitors, OnFull, Options, Registry, Runtime, Topic,
+};
 
 use support::*;
 
@@ -64,6 +66,62 @@ fn the_counts_count() {
     assert!(cells >= turn.before[0] + 3, "the runtime, the actor and the watcher");
     assert!(entries >= turn.before[1] + 2, "the runtime's interest, and ours");
     drop((target, monitors, runtime));
+    turn.end();
+}
+
+/// R46, R93, R94: an actor that lives long, with names and places in groups that come and go, with holders that die, with names
+/// that nobody has; and registries and groups that go while actors are in them.
+#[test]
+fn names_and_groups() {
+    let turn = Turn::take();
+    let _dog = watchdog!();
+    let runtime = solo();
+    let (actor, _) = Puppet::on(&runtime);
+    let (names, own) = (runtime.registry().clone(), Registry::<u32>::new());
+    let (group, topic) = (runtime.groups().group("group"), Topic::<Note>::new());
+    let before = Turn::count();
+    for round in 0..10_000_u32 {
+        match round % 5 {
+            0 => {
+                names.register("actor", &actor).unwrap();
+                assert!(names.unregister("actor", &actor));
+            }
+            1 => {
+                group.join(&actor).unwrap();
+                topic.subscribe(&actor).unwrap();
+                assert!(group.leave(&actor) && topic.unsubscribe(&actor));
+            }
+            2 => {
+                let options = Options::new().runtime(&runtime).registered_in(&own, round);
+                let (holder, _) = Puppet::with(options);
+                group.join(&holder).unwrap();
+                topic.subscribe(&holder).unwrap();
+                end(&holder);
+            }
+            3 => {
+                let mut monitors = Monitors::new();
+                monitors.monitor(&names.resolve("nobody"));
+                assert_eq!(monitors.recv().unwrap().reason, ExitReason::NoProc);
+            }
+            _ => {
+                let (for_now, passing) = (Registry::<u32>::new(), Group::new());
+                for_now.register(round, &actor).unwrap();
+                passing.join(&actor).unwrap();
+                passing.leave(&actor);
+            }
+        }
+    }
+    assert_eq!((names.len(), own.len(), group.len(), topic.len()), (0, 0, 0, 0));
+    settle(&runtime);
+    flush();
+    let [cells, entries] = Turn::count();
+    assert!(cells - before[0] <= 1_500 && entries - before[1] <= 1_500, "{cells} cells, {entries} entries");
+    // All that is left goes at once, with names, members and subscribers in it.
+    names.register("actor", &actor).unwrap();
+    own.register(1_u32, &actor).unwrap();
+    group.join(&actor).unwrap();
+    topic.subscribe(&actor).unwrap();
+    drop((own, topic, actor, names, group, runtime));
     turn.end();
 }
 

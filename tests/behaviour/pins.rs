@@ -6,14 +6,16 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use deathwatch::{
     ActorHandle, ActorId, ActorRef, Backend, Context, Demonitor, Down, Downs, ErrorReport, ExitReason,
-    ExitWait, IntoDowns, Mailbox, MonitorGuard, MonitorRef, Monitors, OnFull, Options, PanicReport,
-    Recipient, RecvTimeoutError, Request, RequestError, Runtime, RuntimeBuilder, SendError, SendWait,
-    ShutdownError, StartError, WeakActorRef,
+    ExitWait, Group, GroupChange, Groups, IntoDowns, JoinError, LookupError, Mailbox, MonitorGuard,
+    MonitorRef, Monitors, OnFull, Options, PanicReport, Recipient, RecvTimeoutError, RegisterError, Registry,
+    Request, RequestError, Resolved, Runtime, RuntimeBuilder, SendError, SendWait, ShutdownError, StartError,
+    Topic, WeakActorRef,
 };
 
 use crate::support::{Idle, Ping};
 
 /// May be sent, but not shared.
+#[derive(Clone)]
 struct SendOnly(#[allow(dead_code, reason = "for its type")] std::cell::Cell<u32>);
 impl deathwatch::Message for SendOnly {
     type Reply = SendOnly;
@@ -60,6 +62,16 @@ fn threads() {
     all::<StartError>();
     all::<RequestError>();
     all::<SendError<Ping>>();
+    all::<Registry>();
+    all::<Registry<(u8, String)>>();
+    all::<Resolved>();
+    all::<LookupError>();
+    all::<RegisterError>();
+    all::<Group>();
+    all::<GroupChange>();
+    all::<Groups>();
+    all::<JoinError>();
+    all::<Topic<SendOnly>>();
     send::<Monitors>();
     unpin::<Monitors>();
     send::<Downs<'_>>();
@@ -77,6 +89,9 @@ fn errors() {
     error::<SendError<Ping>>();
     error::<RequestError>();
     error::<StartError>();
+    error::<RegisterError>();
+    error::<LookupError>();
+    error::<JoinError>();
     error::<ShutdownError>();
     error::<RecvTimeoutError>();
     send::<SendError<SendOnly>>();
@@ -132,6 +147,11 @@ fn debug_without_bounds() {
     debug::<Options>();
     debug::<Down>();
     debug::<Demonitor>();
+    debug::<Registry<(u8, String)>>();
+    debug::<Resolved>();
+    debug::<Groups<(u8, String)>>();
+    debug::<Group>();
+    debug::<Topic<SendOnly>>();
 }
 
 /// Identities and handles go into tables.

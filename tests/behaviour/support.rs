@@ -12,7 +12,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use deathwatch::tasks::{Actor, Handler};
-use deathwatch::{ActorRef, Context, Down, ExitReason, ExitWait, Message, Options, Runtime};
+use deathwatch::{ActorRef, Context, Down, ExitReason, ExitWait, GroupChange, Message, Options, Runtime};
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
 
@@ -109,6 +109,8 @@ pub enum Event {
     Down(Down),
     /// A `Down` that came through `monitor_with`.
     Retold(Down),
+    /// How many came to a group, and how many went.
+    Change(GroupChange),
     Stopped(ExitReason),
     Dropped,
 }
@@ -120,6 +122,7 @@ impl Event {
             Event::Note(n) => format!("note {n}"),
             Event::Down(down) => format!("down {}", down.reason),
             Event::Retold(down) => format!("retold {}", down.reason),
+            Event::Change(change) => format!("+{} -{}", change.joined.len(), change.left.len()),
             Event::Stopped(reason) => format!("stopped {reason}"),
             Event::Dropped => "dropped".to_owned(),
         }
@@ -303,7 +306,7 @@ impl Handler<Retold> for Puppet {
 }
 
 /// Is told to the test.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note(pub u32);
 impl Message for Note {
     type Reply = ();

@@ -53,6 +53,16 @@ pub fn run() -> Outcome {
     }
     talk(&mut [&mut alice, &mut bob, &mut carol, &mut dave])?;
 
+    scene("Bob writes to dave alone, alice to all; names find them");
+    bob.types("/msg dave psst")?;
+    dave.shows("<bob, to you> psst")?;
+    alice.types("/shout hello")?;
+    for client in [&mut alice, &mut bob, &mut carol, &mut dave] {
+        client.shows("<alice, to all> hello")?;
+    }
+    carol.types("/users")?;
+    carol.shows("* 4 connected: alice, bob, carol, dave")?;
+
     scene("Lines that are wrong get an answer, nothing dies");
     alice.types("/dance")?;
     alice.shows("error: there is no command /dance, try /help")?;
@@ -74,6 +84,10 @@ pub fn run() -> Outcome {
     for client in [&mut alice, &mut bob, &mut dave] {
         client.shows("* carol is gone (error: hung up without /quit)")?;
     }
+    alice.types("/msg carol are you there?")?;
+    alice.shows("error: nobody is called carol")?;
+    alice.types("/users")?;
+    alice.shows("* 3 connected: alice, bob, dave")?;
 
     scene("dave types `/color mauve`: a handler of his session panics");
     dave.types("/color mauve")?;
@@ -122,6 +136,8 @@ pub fn run() -> Outcome {
     for actor in &permanent {
         check("monitors of an idle actor", actor.monitors().len(), 0)?;
     }
+    let (names, nicks, sessions) = server.names();
+    check("names of actors", names.len(), 3)?;
     server.stop()?;
     for down in &mut core {
         told.note("main thread", down);
@@ -134,7 +150,8 @@ pub fn run() -> Outcome {
 
     let all = permanent.iter().chain(&told.sessions);
     let left = all.map(|actor| actor.monitors().len() + actor.monitored_by().len()).sum();
-    told.summary(left)
+    let left_in_names = names.len() + nicks.len() + sessions.len();
+    told.summary(left, left_in_names)
 }
 
 fn scene(title: &str) {
@@ -327,7 +344,7 @@ impl Told {
     }
 
     /// Prints and checks the totals.
-    fn summary(&self, entries_left: usize) -> Outcome {
+    fn summary(&self, entries_left: usize, names_left: usize) -> Outcome {
         let deaths = |is: fn(&ExitReason) -> bool| self.deaths.values().filter(|r| is(r)).count();
         let rows = [
             ("connections", self.sessions.len(), 5),
@@ -340,6 +357,7 @@ impl Told {
             ("Downs", self.downs, 17),
             ("rooms restarted", self.restarts, 1),
             ("entries left", entries_left, 0),
+            ("names left", names_left, 0),
         ];
         println!();
         for (what, is, _) in rows {

@@ -7,7 +7,8 @@ use std::str::FromStr;
 pub const MAX_LINE: usize = 1024;
 const MAX_NAME: usize = 16;
 
-pub const HELP: &str = "/nick NAME, /join ROOM, /leave, /who, /roll 2d6, /color 0-255, /quit; \
+pub const HELP: &str = "/nick NAME, /join ROOM, /leave, /who, /users, /msg NAME TEXT, /shout TEXT, \
+                        /roll 2d6, /color 0-255, /quit; \
                         anything else is said in your room";
 
 #[derive(Debug, PartialEq)]
@@ -16,6 +17,12 @@ pub enum Command {
     Join(String),
     Leave,
     Who,
+    /// Who is connected?
+    Users,
+    /// For one other, wherever that is.
+    Message(String, String),
+    /// For everybody who is connected.
+    Shout(String),
     /// The room rolls dice. Nobody has looked at the text yet.
     Roll(String),
     /// Color the lines that this client receives. Nobody has looked at the text yet.
@@ -45,6 +52,12 @@ impl FromStr for Command {
             "/join" => name(argument).map(Self::Join),
             "/leave" => Ok(Self::Leave),
             "/who" => Ok(Self::Who),
+            "/users" => Ok(Self::Users),
+            "/msg" => {
+                let (to, text) = argument.split_once(' ').ok_or("say to whom, and what")?;
+                Ok(Self::Message(name(to)?, text.trim().to_owned()))
+            }
+            "/shout" => Ok(Self::Shout(argument.to_owned())),
             "/roll" => Ok(Self::Roll(argument.to_owned())),
             "/color" => Ok(Self::Color(argument.to_owned())),
             "/help" => Ok(Self::Help),

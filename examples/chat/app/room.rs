@@ -24,6 +24,7 @@ struct Member {
 }
 
 /// A line for a client.
+#[derive(Clone)]
 pub struct Deliver(pub Arc<str>);
 
 impl Message for Deliver {

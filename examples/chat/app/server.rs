@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use async_io::{Async, Timer};
 use deathwatch::prelude::*;
-use deathwatch::{ActorHandle, Monitors, Options, Runtime, ShutdownError};
+use deathwatch::{ActorHandle, Group, Monitors, Options, Registry, Runtime, ShutdownError};
 
 use super::directory::Directory;
 use super::lobby::{Connected, Lobby};
 use super::report::Report;
+use super::session::Nicks;
 
 /// How long the goodbyes may take: more than two writes to a client that does not read.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -21,6 +22,7 @@ pub struct Server {
     acceptor: ActorRef<Acceptor>,
     lobby: ActorRef<Lobby>,
     directory: ActorRef<Directory>,
+    nicks: Nicks,
 }
 
 impl Server {
@@ -29,17 +31,25 @@ impl Server {
         let address = listener.get_ref().local_addr()?;
 
         let runtime = Runtime::builder().workers(2).name("chat").build()?;
-        let named = |name: &str| Options::new().name(name).runtime(&runtime);
+        let nicks = Nicks::new();
+        // The label is for those who are told of a death, the name for those who look somebody up.
+        let named = |name: &str| Options::new().name(name).registered(name).runtime(&runtime);
         let directory = Directory::new(report.clone()).start_with(named("directory"))?;
-        let lobby = Lobby::new(directory.clone(), report).start_with(named("lobby"))?;
+        let lobby = Lobby::new(nicks.clone(), report).start_with(named("lobby"))?;
         let acceptor = Acceptor { listener, lobby: lobby.clone() }.start_with(named("acceptor"))?;
         acceptor.send(Accept)?;
 
-        Ok(Self { runtime, address, acceptor, lobby, directory })
+        Ok(Self { runtime, address, acceptor, lobby, directory, nicks })
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The names of the actors, the nicks, and the sessions.
+    pub fn names(&self) -> (Registry, Nicks, Group) {
+        let sessions = self.runtime.groups().group("sessions");
+        (self.runtime.registry().clone(), self.nicks.clone(), sessions)
     }
 
     pub fn acceptor(&self) -> ActorHandle {

@@ -12,14 +12,26 @@ use std::net::TcpStream;
 
 use async_io::Async;
 use deathwatch::prelude::*;
-use deathwatch::{MonitorRef, Options, RequestError};
+use deathwatch::{Group, MonitorRef, Options, Registry, RequestError, Topic};
 
 use super::directory::{Directory, Open};
-use super::lobby::{ClaimNick, Lobby};
 use super::net::{self, LineReader, LineWriter};
 use super::protocol::{Command, HELP};
 use super::report::Report;
 use super::room::{Deliver, Join, Leave, Rename, Roll, Room, Say, Who};
+
+/// Who has which nick.
+pub type Nicks = Registry<String>;
+
+/// All that are connected.
+pub fn sessions(ctx: &Context<Session>) -> Group {
+    ctx.groups().group("sessions")
+}
+
+/// What is said to all that are connected.
+fn shouts(ctx: &Context<Session>) -> Topic<Deliver> {
+    ctx.groups().topic("shouts")
+}
 
 pub struct Session {
     number: u64,
@@ -30,8 +42,7 @@ pub struct Session {
     /// Until it goes to the reader.
     input: Option<LineReader>,
     output: LineWriter,
-    lobby: ActorRef<Lobby>,
-    directory: ActorRef<Directory>,
+    nicks: Nicks,
     report: Report,
 }
 
@@ -50,17 +61,10 @@ fn info(text: impl Into<String>) -> Answer {
 }
 
 impl Session {
-    pub fn new(
-        number: u64,
-        nick: String,
-        stream: Async<TcpStream>,
-        lobby: ActorRef<Lobby>,
-        directory: ActorRef<Directory>,
-        report: Report,
-    ) -> Self {
+    pub fn new(number: u64, nick: String, stream: Async<TcpStream>, nicks: Nicks, report: Report) -> Self {
         let (input, output) = net::split(stream);
         let input = Some(input);
-        Self { number, nick, color: None, room: None, input, output, lobby, directory, report }
+        Self { number, nick, color: None, room: None, input, output, nicks, report }
     }
 
     async fn write(&mut self, line: &str, ctx: &Context<Self>) {
@@ -84,6 +88,22 @@ impl Session {
             Command::Who => {
                 let who = self.room()?.request(Who).await;
                 info(who.map_err(|error| failed("the room", error))?)
+            }
+            Command::Users => {
+                let mut nicks: Vec<String> = self.nicks.names().into_iter().map(|(nick, _)| nick).collect();
+                nicks.sort_unstable();
+                info(format!("{} connected: {}", sessions(ctx).len(), nicks.join(", ")))
+            }
+            Command::Message(to, text) => {
+                let line = format!("<{}, to you> {text}", self.nick);
+                let session: ActorRef<Session> =
+                    self.nicks.lookup(&to).map_err(|_| format!("nobody is called {to}"))?;
+                session.send(Deliver(line.into())).map_err(|error| format!("{to}: {error}"))?;
+                Ok(None)
+            }
+            Command::Shout(text) => {
+                shouts(ctx).publish(Deliver(format!("<{}, to all> {text}", self.nick).into()));
+                Ok(None)
             }
             Command::Say(text) => {
                 let say = Say { from: ctx.id(), text };
@@ -117,12 +137,12 @@ impl Session {
     }
 
     async fn rename(&mut self, nick: String, ctx: &Context<Self>) -> Answer {
-        let claim = ClaimNick { nick: nick.clone(), session: ctx.id() };
-        let free = self.lobby.request(claim).await;
-        if !free.map_err(|error| failed("the lobby", error))? {
+        // Of two that want it at the same time, one gets it.
+        if nick.starts_with("guest") || self.nicks.register(nick.clone(), &ctx.handle()).is_err() {
             return Err(format!("{nick} is taken"));
         }
-        self.nick = nick.clone();
+        let before = std::mem::replace(&mut self.nick, nick.clone());
+        self.nicks.unregister(&before, &ctx.handle());
         if let Ok(room) = self.room() {
             let renamed = room.request(Rename { from: ctx.id(), nick: nick.clone() }).await;
             renamed.map_err(|error| failed("the room", error))?;
@@ -133,7 +153,9 @@ impl Session {
     /// Enters a room and monitors it. Who else is in there?
     async fn join(&mut self, name: &str, ctx: &Context<Self>) -> Result<String, String> {
         let open = Open { name: name.to_owned() };
-        let room = self.directory.request(open).await;
+        let directory: ActorRef<Directory> =
+            ctx.registry().lookup("directory").map_err(|error| format!("the directory: {error}"))?;
+        let room = directory.request(open).await;
         let room =
             room.map_err(|error| failed("the directory", error))?.map_err(|error| error.to_string())?;
         let monitor = ctx.monitor_with(&room, RoomDown);
@@ -166,6 +188,9 @@ fn failed(who: &str, error: RequestError) -> String {
 impl Actor for Session {
     async fn started(&mut self, ctx: &Context<Self>) {
         self.write(&format!("* welcome, {}; /help lists the commands", self.nick), ctx).await;
+        for joined in [sessions(ctx).join(&ctx.handle()), shouts(ctx).subscribe(&ctx.actor_ref())] {
+            joined.expect("it lives");
+        }
         let Some(input) = self.input.take() else { return };
         let reader = Reader { input, session: ctx.actor_ref() };
         let options = Options::new().name(format!("reader {}", self.number));

@@ -3,7 +3,7 @@
 
 use std::ptr::NonNull;
 
-use super::{Deliver, Entry, EntryPtr, Owed, drop_payload, of_hook, release};
+use super::{Deliver, Entry, EntryPtr, Owed, Turn, drop_payload, of_hook, release};
 use crate::cell::{CellPtr, CellRef};
 use crate::mailbox::node::{Chain, Node};
 use crate::reclaim::{Guard, pin};
@@ -12,45 +12,73 @@ use crate::structs::list::{Closing, Visit};
 /// Fires all entries of a target that has died, a bounded number at a time.
 ///
 /// Each step first decides, under a guard, which entries fire, and then, without one, delivers those: delivering wakes
-/// others and may run code that is not ours.
+/// others and may run code that is not ours. What was lent to the target is given back before anybody is told (rule 11):
+/// where there may be such entries, nothing is delivered before all have been visited.
 #[derive(Default)]
 pub struct Firing {
     closing: Option<Closing>,
-    /// Fired, to be delivered once all others were.
-    waits: Chain,
+    /// All entries have fired, or were found cancelled.
+    visited: bool,
+    /// Fired, to be delivered in this order.
+    releases: Chain,
+    notices: Notices,
 }
 
 impl Firing {
-    /// Goes on; true when all have been told but those who wait ([`finish`](Self::finish)). The reason has been
+    /// Goes on; true when all have been told but those who wait, who come into `waits` (see [`let_go`]). The reason has been
     /// published before the first call (rule 7).
-    pub fn step(&mut self, target: &CellRef, budget: usize) -> bool {
-        let (mut fired, mut orphans) = (Chain::new(), Chain::new());
-        let (mut stock, mut last) = (Stock::of(target), Held::default());
+    pub fn step(&mut self, target: &CellRef, budget: usize, waits: &mut Chain) -> bool {
+        if !self.visited {
+            self.visit(target, budget, waits);
+        }
+        // Read after the list was closed: who lends has said so before.
+        if !self.visited && target.life.read().lent() {
+            return false;
+        }
+        let mut left = budget;
+        while let Some(node) = self.releases.pop() {
+            // SAFETY: fired by `visit`, and made without a watcher.
+            unsafe { deliver(node.cast(), None) };
+            left -= 1;
+            if left == 0 {
+                return false;
+            }
+        }
+        self.notices.deliver(left) && self.visited
+    }
+
+    fn visit(&mut self, target: &CellRef, budget: usize, waits: &mut Chain) {
+        let mut orphans = Chain::new();
+        let mut stock = Stock::of(target);
         let pinned = pin();
-        let closing = self.closing.get_or_insert_with(|| target.watchers.close());
-        let waits = &mut self.waits;
-        let done = target.watchers.visit(
+        let closing = self.closing.get_or_insert_with(|| target.watchers.close(&pinned));
+        let (releases, notices) = (&mut self.releases, &mut self.notices);
+        self.visited = target.watchers.visit(
             closing,
+            &pinned,
             budget,
             |entry: EntryPtr, visit| {
                 // SAFETY: still in the list, or just out of it, with the list's reference. Read before it fires (rule 5).
-                let (this, watcher, at_last) = unsafe {
+                let (this, watcher, turn) = unsafe {
                     let this = entry.as_ref();
-                    (this, this.watcher, this.vtable().at_last)
+                    (this, this.watcher, this.vtable().turn)
                 };
                 // The list's reference goes with the outcome where it is ours already.
                 let ours = usize::from(visit == Visit::Taken);
                 stock.fill();
                 if this.state().fire(ours) {
                     stock.take(); // rule 9
-                    // SAFETY: the entry was armed under our guard until now (rule 8).
-                    let chain = match watcher {
-                        _ if at_last => &mut *waits,
-                        _ if unsafe { last.hold(watcher, &pinned) } => &mut fired,
-                        _ => &mut orphans,
-                    };
-                    // SAFETY: we won the state, so the node is ours.
-                    unsafe { chain.push(entry.cast()) };
+                    // SAFETY: we won the state, so the node is ours; the entry was armed under our guard until now (rule 8).
+                    unsafe {
+                        match turn {
+                            Turn::First => releases.push(entry.cast()),
+                            Turn::Last => waits.push(entry.cast()),
+                            Turn::Second if notices.hold(watcher, &pinned) => {
+                                notices.chain.push(entry.cast())
+                            }
+                            Turn::Second => orphans.push(entry.cast()),
+                        }
+                    }
                 } else if ours > 0 {
                     // SAFETY: the list's reference. It was cancelled, so nothing comes back.
                     drop(unsafe { release(entry, ours, &pinned) });
@@ -62,15 +90,14 @@ impl Firing {
         drop(pinned);
         drop(stock);
         drop(orphans); // discards them
-        // SAFETY: fired above, each run of one watcher with a reference to it.
-        unsafe { deliver_all(&mut fired) };
-        done
     }
+}
 
-    /// Wakes those who wait for the end.
-    pub fn finish(&mut self) {
-        // SAFETY: fired by `step`, and made without a watcher.
-        unsafe { deliver_all(&mut self.waits) };
+/// Wakes those who wait for the end.
+pub fn let_go(waits: &mut Chain) {
+    while let Some(node) = waits.pop() {
+        // SAFETY: fired by `Firing::step`, and made without a watcher.
+        unsafe { deliver(node.cast(), None) };
     }
 }
 
@@ -110,15 +137,18 @@ impl Drop for Stock<'_> {
     }
 }
 
-/// The watcher of the last entry in the chain of those that are to be delivered. Of a run of entries for one watcher, the first
-/// holds it.
+/// Entries that have fired, for watchers who are held. Of a row of entries for one watcher, the first holds it.
 #[derive(Default)]
-struct Held {
+struct Notices {
+    chain: Chain,
+    /// The watcher of the last entry that was put in.
     last: Option<CellPtr>,
+    /// The watcher of the last entry that was taken out.
+    current: Option<CellRef>,
 }
 
-impl Held {
-    /// Holds the watcher, if there is one, unless the last entry has done so. False: it is gone.
+impl Notices {
+    /// Holds the watcher of an entry that is to be put in, if there is one, unless the last entry has done so. False: it is gone.
     ///
     /// # Safety
     ///
@@ -131,33 +161,44 @@ impl Held {
         if self.last != Some(watcher) {
             // SAFETY: by the contract.
             let Some(held) = (unsafe { watcher.try_hold(pinned) }) else { return false };
-            self.last = Some(held.into_ptr()); // adopted in `deliver_all`
+            self.last = Some(held.into_ptr()); // adopted in `deliver`
         }
         true
     }
+
+    /// Delivers, in order, at most so many rows, of which one goes to one mailbox, with one push; true when none is left.
+    fn deliver(&mut self, budget: usize) -> bool {
+        for _ in 0..budget {
+            let Some(node) = self.chain.pop() else { return true };
+            let entry: EntryPtr = node.cast();
+            // SAFETY: fired by `Firing::visit`; each row of one watcher came with a reference to that.
+            unsafe {
+                let watcher = entry.as_ref().watcher;
+                if self.current.as_ref().map(CellPtr::of) != watcher {
+                    self.current = watcher.map(|watcher| watcher.adopt());
+                }
+                match (&self.current, entry.as_ref().vtable().deliver) {
+                    (Some(watcher), Deliver::Post) => post(entry, watcher, &mut self.chain),
+                    (watcher, _) => deliver(entry, watcher.as_ref()),
+                }
+            }
+        }
+        self.chain.first().is_none()
+    }
 }
 
-/// Delivers what has fired, in order; what goes to one mailbox in a row, with one push.
+/// Delivers one entry.
 ///
 /// # Safety
 ///
-/// The entries were fired by the caller, with the state's references. For each run of entries of one watcher the caller
-/// owns one reference to that.
-unsafe fn deliver_all(chain: &mut Chain) {
-    let mut current: Option<CellRef> = None;
-    while let Some(node) = chain.pop() {
-        let entry: EntryPtr = node.cast();
-        // SAFETY: by the contract.
-        unsafe {
-            let watcher = entry.as_ref().watcher;
-            if current.as_ref().map(CellPtr::of) != watcher {
-                current = watcher.map(|watcher| watcher.adopt());
-            }
-            match (entry.as_ref().vtable().deliver, &current) {
-                (Deliver::Call(deliver), watcher) => deliver(entry, watcher.as_ref()),
-                (Deliver::Post, Some(watcher)) => post(entry, watcher, chain),
-                (Deliver::Post, None) => unreachable!("a monitor has a watcher"),
-            }
+/// The caller has fired it, with the state's reference, and it was made for this watcher.
+unsafe fn deliver(entry: EntryPtr, watcher: Option<&CellRef>) {
+    // SAFETY: by the contract.
+    unsafe {
+        match (entry.as_ref().vtable().deliver, watcher) {
+            (Deliver::Call(call), watcher) => call(entry, watcher),
+            (Deliver::Post, Some(watcher)) => post(entry, watcher, &mut Chain::new()),
+            (Deliver::Post, None) => unreachable!("a monitor has a watcher"),
         }
     }
 }
@@ -166,7 +207,7 @@ unsafe fn deliver_all(chain: &mut Chain) {
 ///
 /// # Safety
 ///
-/// As for [`deliver_all`].
+/// The caller has fired them, with the state's references.
 unsafe fn post(first: EntryPtr, watcher: &CellRef, chain: &mut Chain) {
     let oldest: NonNull<Node> = first.cast();
     let mut newest = oldest;
@@ -199,12 +240,12 @@ unsafe fn goes_to(entry: EntryPtr, watcher: &CellRef) -> bool {
 /// # Safety
 ///
 /// The caller owns the list's reference, which is given up here, and made the entry for these two.
-pub(super) unsafe fn late(entry: EntryPtr, watcher: &CellRef, target: &CellRef) {
+pub(super) unsafe fn late(entry: EntryPtr, watcher: Option<&CellRef>, target: &CellRef) {
     let reference = target.clone().into_ptr(); // rule 9
     // SAFETY: by the contract.
     unsafe {
         if entry.as_ref().state().fire(1) {
-            return post(entry, watcher, &mut Chain::new());
+            return deliver(entry, watcher);
         }
         drop(reference.adopt());
         let target = release(entry, 1, &pin());
@@ -294,14 +335,16 @@ impl Unwatching {
             self.close_table(watcher);
         }
         for _ in 0..budget {
-            // SAFETY: cancelled by `close_table`; the table's reference and the state's are ours, and one to the target.
-            if let Some(node) = self.cancelled.pop() {
-                unsafe { clear_up(node.cast(), true) };
-            } else if let Some(node) = self.orphans.pop() {
-                unsafe { clear_up(node.cast(), false) };
-            } else {
-                return true;
-            }
+            let (node, held) = match self.cancelled.pop() {
+                Some(node) => (node, true),
+                None => match self.orphans.pop() {
+                    Some(node) => (node, false),
+                    None => return true,
+                },
+            };
+            // SAFETY: cancelled by `close_table`; the table's reference and the state's are ours, and one to the target if it is
+            // held.
+            unsafe { clear_up(node.cast(), held) };
         }
         false
     }

@@ -25,9 +25,12 @@
 //!    `Drop` of an error).
 //! 10. Who fires holds the watcher, if anybody still does, before the guard ends under which the entry fired. Otherwise
 //!     the watcher is gone, and the node is discarded.
+//! 11. What was lent to the target is given back before anybody is told of its death. Who lends says so in the target's
+//!     life before the entry goes into the list, so that an exit without such entries need not look for them.
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use super::down::Down;
 use crate::cell::{Cell, CellPtr, CellRef};
@@ -42,12 +45,15 @@ use crate::sync::{self, Tracked, UnsafeCell};
 use state::{Last, State};
 
 mod fire;
+mod named;
 mod owned;
+mod release;
 mod state;
 mod watch;
 
-pub use fire::{Firing, Unwatching};
+pub use fire::{Firing, Unwatching, let_go};
 pub use owned::{Tie, Wait};
+pub use release::{Along, Beside, Ledger, Refused};
 pub use watch::{Notice, Station, demonitor, monitored_by, monitors, watch};
 
 #[repr(C)]
@@ -82,8 +88,21 @@ struct EntryVtable {
     drop_payload: Option<unsafe fn(NonNull<Entry>)>,
     /// Frees the block.
     free: unsafe fn(NonNull<Entry>),
-    /// Delivered after everything else, when the actor is gone for all others: waits.
-    at_last: bool,
+    /// When it is delivered.
+    turn: Turn,
+    /// For a monitor by name: what the target was asked for as.
+    asked_as: Option<unsafe fn(NonNull<Entry>) -> Arc<str>>,
+}
+
+/// The order in which the entries of one death are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// What was lent to the actor is given back before anybody is told.
+    First,
+    /// Those who watch are told.
+    Second,
+    /// Waits end when the actor is gone for all others.
+    Last,
 }
 
 /// How an entry is delivered that the caller has fired, to a watcher that it holds. The state's reference goes with it.
@@ -107,8 +126,19 @@ impl Entry {
         (watcher, target): (Option<&CellRef>, &CellRef),
         payload: P,
     ) -> NonNull<Full<P>> {
+        pool::new_block(Self::full(vtable, key, references, (watcher, target), payload))
+    }
+
+    /// What stands in a block, or at the front of one.
+    fn full<P: Send>(
+        vtable: &'static EntryVtable,
+        key: Option<MonitorRef>,
+        references: usize,
+        (watcher, target): (Option<&CellRef>, &CellRef),
+        payload: P,
+    ) -> Full<P> {
         sync::census::born(sync::census::Kind::Entry);
-        pool::new_block(Full {
+        Full {
             entry: Entry {
                 // SAFETY: static; the pointer is to the whole vtable, whose front is the node's.
                 node: unsafe { Node::with_larger(NonNull::from(vtable).cast()) },
@@ -120,7 +150,7 @@ impl Entry {
                 tracked: Tracked::new(),
             },
             payload: UnsafeCell::new(ManuallyDrop::new(payload)),
-        })
+        }
     }
 
     fn state(&self) -> &State {
@@ -143,13 +173,16 @@ impl Entry {
     /// # Safety
     ///
     /// The entry has fired, and the caller has a reference to it.
-    unsafe fn down(&self) -> Down {
-        // SAFETY: a fired entry owns a reference (rule 9).
-        let target: &Cell = unsafe { self.target.get() };
+    unsafe fn down(entry: EntryPtr) -> Down {
+        // SAFETY: by the contract; a fired entry owns a reference (rule 9), and the function was made for this kind of entry.
+        let (this, target, asked_as): (_, &Cell, _) = unsafe {
+            let this = entry.as_ref();
+            (this, this.target.get(), this.vtable().asked_as.map(|asked_as| asked_as(entry)))
+        };
         Down {
-            monitor_ref: self.key(),
+            monitor_ref: this.key(),
             target: target.id,
-            name: target.name().cloned(),
+            name: asked_as.or_else(|| target.name().cloned()),
             reason: target.reason().cloned().unwrap_or(ExitReason::NoProc),
         }
     }
@@ -261,7 +294,11 @@ impl Retired {
 /// `entry` is the front of a `Full<P>` that nobody holds any more, whose payload is gone.
 unsafe fn free<P>(entry: EntryPtr) {
     // SAFETY: by the contract; made by `create` with this type.
-    let full = unsafe { pool::take_block(entry.cast::<Full<P>>()) };
+    end(unsafe { pool::take_block(entry.cast::<Full<P>>()) });
+}
+
+/// What was taken out of a block that is free.
+fn end<P>(full: Full<P>) {
     full.entry.hook.end();
     full.entry.link.end();
     full.entry.tracked.end();

@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use super::{Deliver, Entry, EntryPtr, EntryVtable, fire, free, payload_dropper, release, take_payload};
+use super::{
+    Deliver, Entry, EntryPtr, EntryVtable, Turn, fire, free, payload_dropper, release, take_payload,
+};
 use crate::cell::CellRef;
 use crate::mailbox::node::{Node, NodeVtable, Unopened};
 use crate::reason::ExitReason;
@@ -17,7 +19,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// What an owned entry does when it fires.
 trait Act: Send + 'static {
-    const AT_LAST: bool;
+    const TURN: Turn;
     /// `watcher` is whom the entry was made for, if anybody.
     fn act(self, watcher: Option<&CellRef>);
 }
@@ -39,7 +41,8 @@ const fn vtable<P: Act>() -> EntryVtable {
         deliver: Deliver::Call(deliver::<P>),
         drop_payload: payload_dropper::<P>(),
         free: free::<P>,
-        at_last: P::AT_LAST,
+        turn: P::TURN,
+        asked_as: None,
     }
 }
 
@@ -113,7 +116,7 @@ struct Seat {
 }
 
 impl Act for WakeUp {
-    const AT_LAST: bool = true;
+    const TURN: Turn = Turn::Last;
 
     fn act(self, _watcher: Option<&CellRef>) {
         // ORDERING: Release pairs with the Acquire in `Wait::poll`: who is let go sees what was done before.
@@ -165,7 +168,7 @@ impl Wait {
 struct CallBack<F>(F);
 
 impl<F: FnOnce(&CellRef) + Send + 'static> Act for CallBack<F> {
-    const AT_LAST: bool = false;
+    const TURN: Turn = Turn::Second;
 
     fn act(self, watcher: Option<&CellRef>) {
         if let Some(watcher) = watcher {

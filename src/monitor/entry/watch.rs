@@ -1,10 +1,11 @@
 //! Entries with a key: monitors of actors and of plain code.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use super::{
-    Deliver, Entry, EntryPtr, EntryVtable, drop_payload, fire, free, hook_of, of_hook, payload_dropper,
-    release, take_payload,
+    Deliver, Entry, EntryPtr, EntryVtable, Turn, drop_payload, fire, free, hook_of, named, of_hook,
+    payload_dropper, release, take_payload,
 };
 use crate::cell::{Address, CellRef};
 use crate::guard;
@@ -34,14 +35,27 @@ const fn vtable<S: Station, N: Notice<S>>() -> EntryVtable {
         deliver: Deliver::Post,
         drop_payload: payload_dropper::<N>(),
         free: free::<N>,
-        at_last: false,
+        turn: Turn::Second,
+        asked_as: None,
     }
+}
+
+/// Of a monitor by name.
+const fn vtable_by_name<S: Station, N: Notice<S>>() -> EntryVtable {
+    EntryVtable { free: named::free::<N>, asked_as: Some(named::asked_as::<N>), ..vtable::<S, N>() }
 }
 
 /// Monitors `target`. The one allocation of a monitor.
 ///
 /// Nothing is registered, and nothing ever comes, when the watcher monitors itself or is at its own end.
-pub fn watch<S: Station, N: Notice<S>>(watcher: &Address<S>, target: &CellRef, notice: N) -> MonitorRef {
+///
+/// `asked_as` is the name by which the target was found, which the `Down` says then.
+pub fn watch<S: Station, N: Notice<S>>(
+    watcher: &Address<S>,
+    target: &CellRef,
+    notice: N,
+    asked_as: Option<Arc<str>>,
+) -> MonitorRef {
     let key = MonitorRef::next();
     let cell = watcher.cell();
     if cell == target || cell.life.read().ending() {
@@ -49,8 +63,11 @@ pub fn watch<S: Station, N: Notice<S>>(watcher: &Address<S>, target: &CellRef, n
         return key;
     }
     // References: table, list, state.
-    let entry: EntryPtr =
-        Entry::create(const { &vtable::<S, N>() }, Some(key), 3, (Some(cell), target), notice).cast();
+    let sides = (Some(cell), target);
+    let entry: EntryPtr = match asked_as {
+        None => Entry::create(const { &vtable::<S, N>() }, Some(key), 3, sides, notice).cast(),
+        Some(name) => named::create(const { &vtable_by_name::<S, N>() }, Some(key), 3, sides, notice, name),
+    };
     let pinned = pin();
     // SAFETY: alive by its references, in no table yet; freed through the epoch after it was removed.
     if unsafe { cell.table.insert(hook_of(entry), &pinned) }.is_err() {
@@ -64,7 +81,7 @@ pub fn watch<S: Station, N: Notice<S>>(watcher: &Address<S>, target: &CellRef, n
     drop(pinned);
     if linked == Push::Closed {
         // SAFETY: the list's reference is still ours, since it refused the entry, which was made for these two.
-        unsafe { fire::late(entry, cell, target) };
+        unsafe { fire::late(entry, Some(cell), target) };
     }
     key
 }
@@ -81,7 +98,7 @@ pub fn demonitor(watcher: &CellRef, key: MonitorRef) -> Demonitor {
     // SAFETY: it has fired: only who removed the key may cancel. The table's reference is given up once; the state's is the
     // node's.
     unsafe {
-        let down = entry.as_ref().down();
+        let down = Entry::down(entry);
         let target = release(entry, 1, &pinned);
         drop(pinned);
         drop(target);
@@ -102,7 +119,7 @@ unsafe fn open<S: Station, N: Notice<S>>(node: NonNull<Node>, stage: NonNull<()>
         let notice = take_payload::<N>(entry);
         let pinned = pin();
         let removed = stage.cell().table.remove(entry.as_ref().hook.order(), &pinned);
-        let down = removed.map(|_| entry.as_ref().down());
+        let down = removed.map(|_| Entry::down(entry));
         // The state's reference, and the table's if we removed the key.
         let target = release(entry, 1 + usize::from(down.is_some()), &pinned);
         drop(pinned);
@@ -152,7 +169,7 @@ pub fn monitored_by(target: &CellRef) -> Vec<ActorId> {
         // SAFETY: reached under the guard, and armed, so its watcher is there (rule 8).
         unsafe {
             let entry = entry.as_ref();
-            if entry.state().is_armed() {
+            if entry.state().is_armed() && entry.vtable().turn == Turn::Second {
                 found.extend(entry.watcher.map(|watcher| watcher.id(&pinned)));
             }
         }

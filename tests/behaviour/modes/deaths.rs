@@ -21,27 +21,27 @@ in_both_modes! {
 }
 
 /// What is needed to end the victim.
-struct Scene<T> {
-    stage: Runtime,
-    victim: ActorRef<T>,
+pub(super) struct Scene<T> {
+    pub stage: Runtime,
+    pub victim: ActorRef<T>,
     /// It is in a handler, with a request behind it, until this goes.
-    wedge: Wedge,
+    pub wedge: Wedge,
 }
 
 /// A way of dying: what it is called, how the victim is made, what ends it, and the reason that comes of it. What `end`
 /// returns is kept until all is seen.
-struct Way<T> {
-    name: &'static str,
-    make: fn(T) -> T,
-    end: fn(Scene<T>) -> Option<Runtime>,
-    reason: &'static str,
+pub(super) struct Way<T> {
+    pub name: &'static str,
+    pub make: fn(T) -> T,
+    pub end: fn(Scene<T>) -> Option<Runtime>,
+    pub reason: &'static str,
 }
 
 fn plain<T>(victim: T) -> T {
     victim
 }
 
-fn ways<T: Doll>() -> Vec<Way<T>> {
+pub(super) fn ways<T: Doll>() -> Vec<Way<T>> {
     let way = |name, make, end, reason| Way { name, make, end, reason };
     vec![
         way("stop", plain, |it| ended(it, |victim| victim.stop()), "normal"),

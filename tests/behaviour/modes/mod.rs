@@ -7,5 +7,7 @@ mod creating;
 mod deaths;
 mod delivering;
 mod faults;
+mod groups;
+mod names;
 mod requests;
 mod runtimes;
