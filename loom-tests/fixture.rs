@@ -11,8 +11,9 @@ use deathwatch::internals::cell::body::observer;
 use deathwatch::internals::cell::{Address, CellRef, Consumer, Erased, Host, Runnable};
 use deathwatch::internals::clock::Clock;
 use deathwatch::internals::exit::{Death, retire};
+use deathwatch::internals::mailbox::node::Chain;
 use deathwatch::internals::mailbox::parcel::{Letter, Parcel};
-use deathwatch::internals::monitor::entry::{Firing, Notice, Station, demonitor, watch};
+use deathwatch::internals::monitor::entry::{Firing, Notice, Station, demonitor, let_go, watch};
 use deathwatch::internals::structs::future::SlotFuture;
 use deathwatch::internals::structs::waker::AtomicWaker;
 use deathwatch::internals::sync::{Tracked, thread};
@@ -197,8 +198,9 @@ impl Party {
         self.consumer.close();
         self.desk.cell.reason.set(reason).expect("it lives");
         let mut firing = Firing::default();
-        while !firing.step(&self.desk.cell, budget) {}
-        firing.finish();
+        let mut waits = Chain::new();
+        while !firing.step(&self.desk.cell, budget, &mut waits) {}
+        let_go(&mut waits);
     }
 
     /// Handles what is left, dies, and gives back what it has heard.
@@ -215,7 +217,7 @@ pub fn monitor(watcher: &Address<Desk>, target: &CellRef) -> MonitorRef {
 
 /// Monitors, with a notice that has nothing to drop, as most have.
 pub fn monitor_plainly(watcher: &Address<Desk>, target: &CellRef) -> MonitorRef {
-    watch(watcher, target, TellPlain)
+    watch(watcher, target, TellPlain, None)
 }
 
 /// Takes a monitor back: was it there?
