@@ -48,6 +48,36 @@ fn references_past_two_to_the_32() {
     assert!(early.iter().chain(&late).all(|used| matches!(monitors.demonitor(*used), Demonitor::Unknown)));
 }
 
+/// R43, R46: in whichever order monitors are taken back, a target's list holds no more than as many cancelled ones as live ones, or
+/// 64; also while a watcher's whole table goes.
+#[test]
+fn cancelled_entries_stay_bounded_in_any_order() {
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    let target = runtime.start(Idle).unwrap();
+    let stale = || crate::actor::handle::cell_of(&target).watchers.stale();
+    let mut monitors = Monitors::new();
+    let mut live: std::collections::VecDeque<_> = (0..2_000).map(|_| monitors.monitor(&target)).collect();
+    // A watcher's exit cancels all before it counts the first.
+    let mut other = Monitors::new();
+    (0..1_000).for_each(|_| _ = other.monitor(&target));
+    drop(other);
+    for _ in 0..200 {
+        let monitor = monitors.monitor(&target);
+        assert_eq!(monitors.demonitor(monitor), Demonitor::Cancelled);
+    }
+    assert!(stale() <= 2 * 64 + 1, "{} cancelled that came and went", stale());
+
+    let mut take_back = |oldest: bool| {
+        let monitor = if oldest { live.pop_front() } else { live.pop_back() }.unwrap();
+        assert_eq!(monitors.demonitor(monitor), Demonitor::Cancelled);
+        let most = live.len().max(64);
+        assert!(stale() <= most, "{} cancelled, {} live", stale(), live.len());
+    };
+    (0..1_000).for_each(|_| take_back(false));
+    (0..500).for_each(|_| take_back(true));
+    (0..450).for_each(|n| take_back(n % 3 == 0));
+}
+
 /// R28: a thread that sleeps under a guard holds up what is reclaimed, and nobody's Down: actors watch, cancel, die and are
 /// told as ever, many times as often as the epoch could advance.
 #[test]

@@ -51,6 +51,9 @@ const SHORT_AFTER: i64 = 64;
 /// A short sweep looks at this many entries: two for each that has gone stale since the last sweep.
 const SHORT: usize = 2 * SHORT_AFTER as usize;
 
+/// So many entries are taken from the head at once: a push meanwhile makes a sweep look at them again.
+const AT_ONCE: usize = 64;
+
 const CLOSED: usize = 1;
 
 /// What an entry must embed to stand in a list.
@@ -109,7 +112,7 @@ pub enum Push {
 pub struct List {
     head: AtomicPtr<Link>,
     gate: AtomicU32,
-    /// How many entries are stale and in the list; below zero for a moment when one was taken out before it was counted.
+    /// How many entries are stale and in the list; below zero while some were taken out that are not counted yet.
     stale: AtomicU32,
     /// What the last sweeps left behind, see [`Left`].
     left: AtomicU64,
@@ -117,10 +120,10 @@ pub struct List {
     chain: AtomicPtr<Link>,
 }
 
-/// Thresholds, written by the holder of `BUSY`. Too small a number is as good: they only decide when to sweep.
+/// Thresholds, written by the holder of `BUSY`. Too small a number costs a sweep; too large a one would keep stale entries.
 #[derive(Clone, Copy)]
 struct Left {
-    /// How many entries the last long sweep left in.
+    /// How many entries the last long sweep left in, without those that short ones took out since.
     live: u32,
     /// How many stale ones the last sweep, long or short, left in.
     stale: u32,
@@ -199,7 +202,7 @@ impl List {
     /// How many entries are stale and not yet taken out.
     pub fn stale(&self) -> usize {
         // ORDERING: Relaxed: statistics.
-        self.stale.load(Ordering::Relaxed) as usize
+        (self.stale.load(Ordering::Relaxed) as i32).max(0) as usize
     }
 
     /// Counts an entry that has gone stale, and sweeps when there are enough of them. `taken` is called for each
@@ -258,8 +261,9 @@ impl List {
         // ORDERING: Relaxed: only the number matters; a read-modify-write keeps the raises' Release going.
         let before = self.stale.fetch_sub(gone as u32, Ordering::Relaxed);
         // ORDERING: Relaxed, both: thresholds, and ours alone to write as long as we are BUSY.
-        let live = live.map_or(Left::of(self.left.load(Ordering::Relaxed)).live, capped);
-        let stale = before.wrapping_sub(gone as u32).min(i32::MAX as u32);
+        let left = Left::of(self.left.load(Ordering::Relaxed));
+        let live = live.map_or(left.live.saturating_sub(capped(gone)), capped);
+        let stale = (before.wrapping_sub(gone as u32) as i32).max(0) as u32;
         self.left.store(Left { live, stale }.word(), Ordering::Relaxed);
         self.end_sweep(taken);
         // ORDERING: Relaxed: whose raise came before its failure to get BUSY is seen by rule 5. Where nothing came out and the
@@ -305,7 +309,7 @@ impl List {
         let mut head = self.head.load(Ordering::Acquire);
         // SAFETY: in the list, and the caller's guard is pinned.
         while self.entry(head).is_some_and(|first: NonNull<E>| unsafe { E::is_stale(first) }) {
-            let (behind, run) = self.stale_run::<E>(head, looks);
+            let (behind, run) = self.stale_run::<E>(head, looks.min(AT_ONCE));
             // ORDERING: Relaxed: what it leaves at the head was pushed before, and a read-modify-write keeps the Release of that
             // push going; Acquire on failure pairs with the Release of `push`.
             match self.head.compare_exchange(head, behind, Ordering::Relaxed, Ordering::Acquire) {

@@ -28,8 +28,9 @@ impl Firing {
     /// Goes on; true when all have been told but those who wait, who come into `waits` (see [`let_go`]). The reason has been
     /// published before the first call (rule 7).
     pub fn step(&mut self, target: &CellRef, budget: usize, waits: &mut Chain) -> bool {
+        let mut orphans = Chain::new(); // discarded at last: that runs code of the user's
         if !self.visited {
-            self.visit(target, budget, waits);
+            self.visit(target, budget, waits, &mut orphans);
         }
         // Read after the list was closed: who lends has said so before.
         if !self.visited && target.life.read().lent() {
@@ -47,8 +48,7 @@ impl Firing {
         self.notices.deliver(left) && self.visited
     }
 
-    fn visit(&mut self, target: &CellRef, budget: usize, waits: &mut Chain) {
-        let mut orphans = Chain::new();
+    fn visit(&mut self, target: &CellRef, budget: usize, waits: &mut Chain, orphans: &mut Chain) {
         let mut stock = Stock::of(target);
         let pinned = pin();
         let closing = self.closing.get_or_insert_with(|| target.watchers.close(&pinned));
@@ -89,7 +89,6 @@ impl Firing {
         );
         drop(pinned);
         drop(stock);
-        drop(orphans); // discards them
     }
 }
 
@@ -273,7 +272,7 @@ pub(super) unsafe fn undo<P>(entry: EntryPtr) {
 ///
 /// # Safety
 ///
-/// The caller owns one reference, and nobody else may cancel. The guard began before the caller got hold of the entry.
+/// The caller owns one reference, and nobody else may cancel.
 pub(super) unsafe fn cancel(entry: EntryPtr, pinned: Guard) -> Result<(), Guard> {
     // SAFETY: alive by the caller's reference. Read before it is given up (rule 5).
     let (this, target, drop_payload) = unsafe {
@@ -304,7 +303,7 @@ pub(super) unsafe fn cancel(entry: EntryPtr, pinned: Guard) -> Result<(), Guard>
 ///
 /// # Safety
 ///
-/// The entry was armed under the guard.
+/// The entry was armed under the guard, or the caller holds the target.
 unsafe fn note_stale(target: CellPtr, pinned: Guard) {
     let mut owed = Owed::nothing(target);
     // SAFETY: by the contract (rule 8). What was taken out of the list comes with the list's reference.

@@ -255,7 +255,8 @@ impl Owed {
     /// Takes over a reference, if there is one.
     fn add(&mut self, reference: Option<CellRef>) {
         if let Some(reference) = reference {
-            debug_assert!(reference.into_ptr() == self.to, "all entries of a list have one target");
+            let owed = reference.into_ptr(); // not within the assertion, which is not there in a release build
+            debug_assert!(owed == self.to, "all entries of a list have one target");
             self.references += 1;
         }
     }
