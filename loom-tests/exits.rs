@@ -9,7 +9,7 @@ use crate::harness::{Bound, model};
 /// Watcher and target die: no leak, no touch after the free.
 #[test]
 fn both_exit() {
-    model("both_exit", Bound::Preemptions(4), 1, || {
+    model("both_exit", Bound::Preemptions(4), 2_500, || {
         let (watcher, target) = (Party::new(), Party::new());
         monitor(&watcher.address(), &target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -136,7 +136,7 @@ fn downs_of_one_with_a_dying_one_between() {
 /// Watcher and target die, of a monitor that is cancelled in one step.
 #[test]
 fn both_exit_plainly() {
-    model("both_exit_plainly", Bound::Preemptions(4), 1, || {
+    model("both_exit_plainly", Bound::Preemptions(4), 2_500, || {
         let (watcher, target) = (Party::new(), Party::new());
         monitor_plainly(&watcher.address(), &target.cell());
         let exit = spawn(move || target.die(ExitReason::Kill));

@@ -44,7 +44,7 @@ fn known() -> Vec<ActorId> {
 /// R94: Somebody joins while somebody becomes a watcher.
 #[test]
 fn join_vs_watch() {
-    model("join_vs_watch", Bound::Preemptions(3), 1_900, || {
+    model("join_vs_watch", Bound::Preemptions(3), 6_900, || {
         let (core, pool) = (Core::<()>::new(), Pool::new());
         let (watcher, member) = (pool.sleeper(Birth::default()), pool.sleeper(Birth::default()));
         let names = Party::new();
@@ -66,7 +66,7 @@ fn join_vs_watch() {
 /// R94: A member dies, and another one joins, while the watcher looks who is there.
 #[test]
 fn death_vs_join_vs_look() {
-    model("death_vs_join_vs_look", Bound::NoMoreThan(1, 2), 1, || {
+    model("death_vs_join_vs_look", Bound::NoMoreThan(1, 2), 570, || {
         let (core, pool) = (Core::<()>::new(), Pool::new());
         let (watcher, second) = (pool.sleeper(Birth::default()), pool.sleeper(Birth::default()));
         let first = Party::new();
