@@ -40,7 +40,7 @@ fn lend_vs_exit() {
 /// R93: The exit gives back what somebody else takes back at the same time: once, and it can be lent anew.
 #[test]
 fn take_back_vs_exit() {
-    model("take_back_vs_exit", Bound::Preemptions(3), 330, || {
+    model("take_back_vs_exit", Bound::Preemptions(3), 900, || {
         let (names, target, other) = (names(), Party::new(), Party::new());
         let cell = target.cell();
         names.lend(&NAME, &cell, (), ()).unwrap();
@@ -57,7 +57,7 @@ fn take_back_vs_exit() {
 /// R18, R93: Who hears of the death finds the name free, in whichever order name and monitor came.
 #[test]
 fn free_before_the_down() {
-    model("free_before_the_down", Bound::Preemptions(3), 260, || {
+    model("free_before_the_down", Bound::Preemptions(3), 870, || {
         let (names, target, mut watcher) = (names(), Party::new(), Party::new());
         let before = monitor(&watcher.address(), &target.cell());
         names.lend(&NAME, &target.cell(), (), ()).unwrap();
@@ -95,7 +95,7 @@ fn free_before_the_down_in_steps() {
 /// keeps it.
 #[test]
 fn lend_vs_exit_vs_lend() {
-    model("lend_vs_exit_vs_lend", Bound::Preemptions(3), 3_500, || {
+    model("lend_vs_exit_vs_lend", Bound::Preemptions(3), 2_000, || {
         let (names, target, other) = (names(), Party::new(), Party::new());
         let cell = target.cell();
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -103,12 +103,13 @@ fn lend_vs_exit_vs_lend() {
             let (names, cell) = (names.clone(), cell.clone());
             move || names.lend(&NAME, &cell, (), ())
         });
+        let dead = cell.reason().is_some();
         let lent = names.lend(&NAME, &other.cell(), (), ());
         exit.join().unwrap();
         let first = lender.join().unwrap();
         match lent {
             Ok(()) => assert_eq!(holder(&names), Some(other.cell().id)),
-            Err(Refused::Taken(by)) => assert_eq!((by, holder(&names)), (cell.id, None)),
+            Err(Refused::Taken(by)) => assert_eq!((by, holder(&names), dead), (cell.id, None, false)),
             Err(Refused::Dead) => panic!("it lives"),
         }
         if let Err(Refused::Taken(by)) = first {
@@ -122,7 +123,7 @@ fn lend_vs_exit_vs_lend() {
 /// Two claim one name: one gets it, and the other is told who.
 #[test]
 fn lend_vs_lend() {
-    model("lend_vs_lend", Bound::Unbounded, 40, || {
+    model("lend_vs_lend", Bound::Unbounded, 6, || {
         let (names, one, two) = (names(), Party::new(), Party::new());
         let rival = spawn({
             let (names, cell) = (names.clone(), two.cell());
@@ -162,7 +163,7 @@ fn lend_vs_take_back_vs_exit() {
 /// What is taken back while its holder lives on is swept out of its list, like monitors.
 #[test]
 fn taken_back_while_the_target_lives() {
-    model("taken_back_while_the_target_lives", Bound::Preemptions(2), 3_300, || {
+    model("taken_back_while_the_target_lives", Bound::Preemptions(2), 5_400, || {
         let (names, target) = (names(), Party::new());
         let borrow = |names: &Names, key: u8, cell: &CellRef| {
             names.lend(&key, cell, (), ()).unwrap();
@@ -183,7 +184,7 @@ fn taken_back_while_the_target_lives() {
 /// Who looks finds the holder or nobody, and nothing that is gone.
 #[test]
 fn find_vs_take_back_vs_exit() {
-    model("find_vs_take_back_vs_exit", Bound::NoMoreThan(2, 2), 2_900, || {
+    model("find_vs_take_back_vs_exit", Bound::NoMoreThan(2, 2), 7_300, || {
         let (names, target) = (names(), Party::new());
         let (cell, id) = (target.cell(), target.cell().id);
         names.lend(&NAME, &cell, (), ()).unwrap();
@@ -205,7 +206,7 @@ fn find_vs_take_back_vs_exit() {
 /// A ledger that goes gives everything back, also while a holder dies.
 #[test]
 fn end_of_the_ledger_vs_exit() {
-    model("end_of_the_ledger_vs_exit", Bound::Unbounded, 1_200, || {
+    model("end_of_the_ledger_vs_exit", Bound::Unbounded, 2_700, || {
         let (names, target, other) = (names(), Party::new(), Party::new());
         names.lend(&NAME, &target.cell(), (), ()).unwrap();
         names.lend(&(NAME + 1), &other.cell(), (), ()).unwrap();
