@@ -75,6 +75,7 @@ pub use actor::monitors::{Downs, IntoDowns, Monitors, RecvTimeoutError};
 pub use actor::recipient::Recipient;
 pub use actor::request::{Request, RequestError};
 pub use actor::send_wait::SendWait;
+pub use clock::ManualClock;
 pub use id::{ActorId, MonitorRef};
 pub use mailbox::bound::OnFull;
 pub use monitor::{Demonitor, Down};

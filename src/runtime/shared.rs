@@ -27,7 +27,7 @@ use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub struct Shared {
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) elastic: Arc<Elastic>,
-    pub(super) clock: Clock,
+    pub(super) clock: StdArc<Clock>,
     pub(super) name: String,
     pub(super) stack_size: Option<usize>,
     /// How long a handler may block a worker before that is reported, in debug builds.
@@ -79,6 +79,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Shared {
     pub(super) fn new(
         scheduler: Arc<Scheduler>,
+        clock: StdArc<Clock>,
         name: String,
         stack_size: Option<usize>,
         slow: Duration,
@@ -88,7 +89,7 @@ impl Shared {
                 let weak = weak.clone();
                 Box::new(move || super::start::enter(weak.clone()))
             }),
-            clock: Clock::new(format!("{name}-clock")),
+            clock,
             root: observer::<Erased, _>(NoHost).cell().clone(),
             in_order: AtomicBool::new(false),
             condemned: Queue::new(),
