@@ -6,6 +6,7 @@ mod crew;
 mod fixture;
 mod harness;
 
+mod alarm;
 mod attach;
 mod bound;
 mod demonitor;

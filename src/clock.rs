@@ -255,7 +255,8 @@ impl Clock {
     /// The desk of the calling thread, and how much was laid on it.
     #[inline]
     fn desk(&self) -> Option<(usize, u32)> {
-        let here = |seat: &Seat| (seat.clock.get() == self.address()).then(|| (seat.desk.get(), seat.laid.get()));
+        let here =
+            |seat: &Seat| (seat.clock.get() == self.address()).then(|| (seat.desk.get(), seat.laid.get()));
         SEAT.try_with(here).ok().flatten()
     }
 

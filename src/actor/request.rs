@@ -167,7 +167,9 @@ impl<M: Message> Request<M> {
             Limit::For(limit) if real => limit,
             Limit::Until(deadline) if real => deadline.saturating_duration_since(clock::real_now()),
             // The alarm ends it.
-            Limit::None | Limit::For(_) | Limit::Alarmed | Limit::Until(_) => return blocking::block_on(self),
+            Limit::None | Limit::For(_) | Limit::Alarmed | Limit::Until(_) => {
+                return blocking::block_on(self);
+            }
         };
         self.limit = Limit::None;
         blocking::block_on_timeout(self, left).unwrap_or(Err(RequestError::Timeout))

@@ -5,6 +5,7 @@ use crossbeam_utils::CachePadded;
 use super::DRAIN;
 use crate::structs::alarm::{AlarmRef, AlarmStack, Alarms, Batch, Pushed};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sync::limit;
 
 /// The clock is awake, and looks at everything before it sleeps.
 const AWAKE: u64 = 0;
@@ -14,7 +15,7 @@ pub const FIRST: u64 = 1;
 pub const NEVER: u64 = u64::MAX;
 
 /// Fewer alarms than this that are done are not worth a look.
-const STALE_AT_LEAST: usize = 64;
+const STALE_AT_LEAST: usize = limit(64, 1);
 
 /// The board. See the [module documentation](super).
 pub struct Board {

@@ -86,7 +86,9 @@ impl ManualClock {
         let end = self.nanos().saturating_add(by).min(super::board::NEVER - 1);
         driven.retain(|one| one.strong_count() > 0);
         let driven: Vec<Arc<Shared>> = driven.iter().filter_map(Weak::upgrade).collect();
-        while let Some(next) = driven.iter().filter_map(|one| one.earliest()).min().filter(|next| *next <= end) {
+        while let Some(next) =
+            driven.iter().filter_map(|one| one.earliest()).min().filter(|next| *next <= end)
+        {
             self.set(self.nanos().max(next));
             driven.iter().for_each(|one| one.ring_due());
         }

@@ -61,8 +61,7 @@ pub trait Respond<S>: 'static {
 #[repr(C)]
 struct Exchange<Q, R> {
     node: Node,
-    /// Made when it is set.
-    alarm: UnsafeCell<MaybeUninit<Alarm>>,
+    alarm: Alarm,
     word: AtomicUsize,
     waker: AtomicWaker,
     question: UnsafeCell<MaybeUninit<Q>>,
@@ -109,7 +108,7 @@ pub fn ask<S: 'static, T: Respond<S>>(question: T::Question) -> (Asker<T::Questi
     };
     let exchange = pool::new_block(Exchange::<T::Question, T::Answer> {
         node: Node::new(vtable),
-        alarm: UnsafeCell::new(MaybeUninit::uninit()),
+        alarm: Alarm::new(0, const { &alarm_vtable::<T::Question, T::Answer>() }),
         word: AtomicUsize::new(3 * ONE),
         waker: AtomicWaker::new(),
         question: UnsafeCell::new(MaybeUninit::new(question)),
@@ -235,19 +234,21 @@ impl<Q, R> Asker<Q, R> {
     /// Has the clock wake the asker when so many nanoseconds are over, unless it is done by then: it [is
     /// expired](Self::is_expired) then. To be called once. False when the clock takes no alarms.
     pub fn set_alarm(&mut self, clock: &Clock, limit: u64) -> bool {
+        clock.set_limit(self.lend_alarm(limit)).is_ok()
+    }
+
+    /// The block's one alarm, which lasts so many nanoseconds.
+    pub fn lend_alarm(&mut self, limit: u64) -> AlarmRef {
         assert!(!self.alarmed, "one alarm");
         self.alarmed = true;
-        self.exchange().alarm.with_mut(|alarm| {
-            // SAFETY: an asker sets one alarm, so nobody reads it yet.
-            unsafe { (*alarm).write(Alarm::new(limit, const { &alarm_vtable::<Q, R>() })) };
-        });
         // SAFETY: derived from the block's pointer, since the vtable finds the block from it; the second count of ours is
         // lent with it, and comes back through the vtable, whose functions do not unwind.
         let alarm = unsafe {
             let place = self.exchange.byte_add(std::mem::offset_of!(Exchange<Q, R>, alarm));
             AlarmRef::from_raw(place.cast())
         };
-        clock.set_limit(alarm).is_ok()
+        alarm.set_when(limit);
+        alarm
     }
 }
 
