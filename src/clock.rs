@@ -1,7 +1,7 @@
 //! Time: the one place that asks the system for it, and deadlines that ring.
 //!
 //! A [`Clock`] is the alarm service of one runtime, over the real time or over a [`ManualClock`]. The real one has at most one
-//! thread, started by the first alarm, which holds the alarms in a heap ([`bell`]) and parks until the earliest deadline; with
+//! thread, started by the first alarm, which holds the alarms in order ([`bell`]) and parks until the earliest deadline; with
 //! no alarm left it parks for good, so an idle clock uses no processor time. Setting an alarm is one push on a lock-free stack of
 //! the [`board`]; the thread is woken only if that changes when it should wake up.
 //!
@@ -28,13 +28,13 @@
 //! 2. It rings at its deadline or soon after, never before. When the clock stops, all that is left is told so, and that is no
 //!    ringing.
 //! 3. The thread publishes when it will next look: `AWAKE` (it looks before it parks), `NEVER`, or a time; and whether it
-//!    watches the desks meanwhile. Who posts an earlier deadline, or lays the first alarm on a desk that is not watched,
-//!    exchanges that for `AWAKE` and unparks, so of many one does.
+//!    watches meanwhile: the desks, and what is taken back. Who posts an earlier deadline, or lays the first alarm on a desk
+//!    that is not watched, or is the first to take one back, exchanges that for `AWAKE` and unparks, so of many one does.
 //! 4. After every [`DRAIN`] alarms posted it is woken anyway, takes them over, and releases those that are done; and whenever
-//!    its heap has doubled since it last looked, those in the heap that are done. So an alarm whose request has been answered
-//!    does not stay until its deadline, and the thread holds at most twice the alarms that are not done, and `DRAIN`. Who
-//!    cancels an alarm that would ring much later says so ([`Clock::note_stale`]): when more than 64 have, and half of those
-//!    in the heap, the thread looks.
+//!    it has twice as many as when it last looked, those of them that are done. So an alarm whose request has been answered
+//!    does not stay until its deadline, and the thread holds at most twice the alarms that are not done, and `DRAIN`. An alarm
+//!    that is cancelled much before its time (a timer) can be taken back ([`Clock::recall`]): it is released within a little
+//!    more than [`WATCH`], and so is that which it keeps.
 //! 5. The stack and the desks are closed by the thread as its last act, or by [`Clock::stop`] if there is no thread. Who meets
 //!    them closed gets the alarm back: no alarm is lost between a setter and a stop.
 //! 6. Alarms must not unwind; if one does while it rings, that is caught and the clock goes on.
@@ -46,7 +46,7 @@
 //! fence is first, the thread's look finds the alarm and it does not park. If the thread's is first, the setter reads what was
 //! published (or something later: `AWAKE` means that a look follows) and wakes the thread if it would come too late.
 //! Who lays on a desk where others lie does nothing more: the one who laid there first has done it for all, since a desk
-//! that is not empty stays watched.
+//! that is not empty stays watched. What is taken back goes the same way as what is laid on a desk.
 
 use core::fmt;
 use core::time::Duration;
@@ -55,7 +55,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use crate::structs::alarm::{AlarmRef, Batch};
+use crate::structs::alarm::{AlarmRef, Batch, Recall};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::per_thread;
 use crate::sync::thread::{self, JoinHandle, Thread};
@@ -287,9 +287,9 @@ impl Clock {
         let _ = SEAT.try_with(|seat| seat.clock.set(0));
     }
 
-    /// An alarm that was set, and would ring much later, is done.
-    pub fn note_stale(&self) {
-        self.shared.settle(self.shared.board.note_stale());
+    /// Takes an alarm back that was set, or is being set, and is done long before its time.
+    pub fn recall(&self, recall: Recall) {
+        self.shared.settle(self.shared.board.recall(recall));
     }
 
     fn address(&self) -> usize {
@@ -405,12 +405,14 @@ impl Shared {
         if let Some(thread) = self.thread.get() {
             thread.unpark();
         } else if let Time::Manual { bell, .. } = &self.time {
-            // Somebody else at it takes it over; and if that is too early, whoever is told to wake next.
-            if let Ok(mut bell) = bell.try_lock() {
-                bell.admit(self.board.take());
-                bell.tidy(&self.board);
+            loop {
+                let gone = self.look(&mut lock(bell));
+                drop(gone);
+                if self.board.rest(FIRST, false) {
+                    return;
+                }
+                self.board.rise();
             }
-            let _ = self.board.rest(FIRST, false);
         }
     }
 
@@ -444,11 +446,12 @@ impl Shared {
             bell.admit(self.board.take());
             let now = self.nanos();
             watch = match watch {
-                None => self.board.has_laid().then(|| now.saturating_add(period)),
+                None => self.board.is_worth_watching().then(|| now.saturating_add(period)),
                 Some(at) if at <= now => self.sweep(&mut bell).then(|| now.saturating_add(period)),
                 later => later,
             };
-            bell.tidy(&self.board);
+            bell.tidy();
+            drop(bell.gone());
             bell.ring_due(now);
             let next = bell.earliest().unwrap_or(NEVER).min(watch.unwrap_or(NEVER));
             if self.board.rest(next, watch.is_some()) {
@@ -459,9 +462,10 @@ impl Shared {
         self.end(bell);
     }
 
-    /// Takes over what lies on the desks; false if there was nothing.
+    /// Takes over what lies on the desks, and gives up what is taken back; false if there was nothing.
     fn sweep(&self, bell: &mut Bell) -> bool {
-        let mut found = false;
+        let mut found = self.board.is_worth_watching();
+        bell.give_back(self.board.recalled());
         for desk in 0..self.board.desks() {
             if !self.board.is_clear(desk) {
                 found = true;
@@ -485,6 +489,7 @@ impl Shared {
     /// Nothing rings from now on.
     fn end(&self, mut bell: Bell) {
         self.board.close(|left| bell.admit(left));
+        drop(bell.gone());
         bell.stop();
     }
 
@@ -499,9 +504,20 @@ impl Shared {
     fn earliest(&self) -> Option<u64> {
         let Time::Manual { bell, .. } = &self.time else { return None };
         let mut bell = lock(bell);
+        let gone = self.look(&mut bell);
+        let earliest = bell.earliest();
+        drop(bell);
+        drop(gone);
+        earliest
+    }
+
+    /// Of a manual clock: takes over what was posted. What comes back is to be dropped when the bell is not locked.
+    #[must_use]
+    fn look(&self, bell: &mut Bell) -> Vec<AlarmRef> {
         bell.admit(self.board.take());
-        bell.tidy(&self.board);
-        bell.earliest()
+        bell.give_back(self.board.recalled());
+        bell.tidy();
+        bell.gone()
     }
 
     /// Of a manual clock: rings what is due.
@@ -512,7 +528,8 @@ impl Shared {
             let due = lock(bell).pop_due(now);
             let Some(due) = due else { return };
             if let Some(again) = bell::ring(due, now) {
-                lock(bell).put(again);
+                let gone = lock(bell).put_again(again);
+                drop(gone);
             }
         }
     }

@@ -75,11 +75,14 @@ pub use actor::monitors::{Downs, IntoDowns, Monitors, RecvTimeoutError};
 pub use actor::recipient::Recipient;
 pub use actor::request::{Request, RequestError};
 pub use actor::send_wait::SendWait;
+pub use actor::timer::TimerRef;
 pub use clock::ManualClock;
 pub use id::{ActorId, MonitorRef};
 pub use mailbox::bound::OnFull;
+pub use monitor::entry::timer::{Missed, TimerCancel};
 pub use monitor::{Demonitor, Down};
 pub use reason::{ErrorReport, ExitReason, PanicReport};
+pub use runtime::attach::{Attachment, StreamEnd};
 pub use runtime::{Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts};
 
 /// What most programs need.

@@ -3,9 +3,8 @@
 use crossbeam_utils::CachePadded;
 
 use super::DRAIN;
-use crate::structs::alarm::{AlarmRef, AlarmStack, Alarms, Batch, Pushed};
+use crate::structs::alarm::{AlarmRef, AlarmStack, Alarms, Batch, Pushed, Recall, RecallStack, Recalls};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-use crate::sync::limit;
 
 /// The clock is awake, and looks at everything before it sleeps.
 const AWAKE: u64 = 0;
@@ -13,9 +12,6 @@ const AWAKE: u64 = 0;
 pub const FIRST: u64 = 1;
 /// The clock sleeps until it is woken.
 pub const NEVER: u64 = u64::MAX;
-
-/// Fewer alarms than this that are done are not worth a look.
-const STALE_AT_LEAST: usize = limit(64, 1);
 
 /// The board. See the [module documentation](super).
 pub struct Board {
@@ -26,17 +22,15 @@ pub struct Board {
     look: CachePadded<Look>,
     /// How many were put on the stack.
     posted: CachePadded<AtomicUsize>,
-    /// How many were cancelled, that the clock may still have.
-    stale: CachePadded<AtomicUsize>,
-    /// At how many it looks.
-    stale_enough: AtomicUsize,
+    /// What is taken back.
+    recalled: CachePadded<RecallStack>,
 }
 
 /// What those who lay something down read, and the clock writes.
 struct Look {
     /// When it looks next (rule 3).
     next: AtomicU64,
-    /// It looks at the desks every now and then.
+    /// It looks at the desks, and at what is taken back, every now and then.
     watching: AtomicBool,
 }
 
@@ -61,8 +55,7 @@ impl Board {
                 watching: AtomicBool::new(false),
             }),
             posted: CachePadded::new(AtomicUsize::new(0)),
-            stale: CachePadded::new(AtomicUsize::new(0)),
-            stale_enough: AtomicUsize::new(STALE_AT_LEAST),
+            recalled: CachePadded::new(RecallStack::new()),
         }
     }
 
@@ -123,13 +116,13 @@ impl Board {
         }
     }
 
-    /// There is something on a desk that was empty.
+    /// There is something on a desk that was empty, or the first to be taken back.
     fn opened(&self) -> Owed {
         // ORDERING: the other half is the fence in `rest`, as for `post`.
         fence(Ordering::SeqCst);
         // ORDERING: Relaxed after the fence: if the clock's fence was first, this reads what it had written before, or later.
         if self.look.watching.load(Ordering::Relaxed) {
-            return Owed::Nothing; // it looks at the desks before it gives that up
+            return Owed::Nothing; // it looks before it gives that up
         }
         self.owed(|_| true)
     }
@@ -149,17 +142,14 @@ impl Board {
         self.desks.len()
     }
 
-    /// An alarm that may have been taken by the clock is done before its time.
-    pub fn note_stale(&self) -> Owed {
-        // ORDERING: Release pairs with the Acquire in `take_stale`: the clock finds the alarm done.
-        let stale = self.stale.fetch_add(1, Ordering::Release) + 1;
-        // ORDERING: Relaxed: a threshold, which may be the one before.
-        if stale < self.stale_enough.load(Ordering::Relaxed) {
-            return Owed::Nothing;
-        }
-        // ORDERING: the other half is the fence in `rest`, as for `post`.
-        fence(Ordering::SeqCst);
-        self.owed(|_| true)
+    /// Takes an alarm back that was posted: it is done.
+    pub fn recall(&self, recall: Recall) -> Owed {
+        if self.recalled.push(recall) { self.opened() } else { Owed::Nothing }
+    }
+
+    /// What is taken back; the clock's.
+    pub fn recalled(&self) -> Recalls {
+        self.recalled.take()
     }
 
     /// Takes what was posted; the clock's.
@@ -167,38 +157,20 @@ impl Board {
         self.stack.take()
     }
 
-    /// Are there enough that are done, so that the clock should look through all it has?
-    pub fn is_stale(&self) -> bool {
-        // ORDERING: Relaxed, both: counts; `rest` looks again after its fence.
-        self.stale.load(Ordering::Relaxed) >= self.stale_enough.load(Ordering::Relaxed)
-    }
-
-    /// The clock looks through all it has: what was counted up to now is found done.
-    pub fn take_stale(&self) {
-        // ORDERING: Acquire: see `note_stale`.
-        self.stale.swap(0, Ordering::Acquire);
-    }
-
-    /// The clock has so many alarms after that.
-    pub fn looked_through(&self, left: usize) {
-        // ORDERING: Relaxed: see `note_stale`.
-        self.stale_enough.store((left / 2).max(STALE_AT_LEAST), Ordering::Relaxed);
-    }
-
-    /// The clock is about to sleep until `next`, and meanwhile watches the desks or does not. False when there is something
+    /// The clock is about to sleep until `next`, and meanwhile watches or does not. False when there is something
     /// to look at: it must not sleep.
     pub fn rest(&self, next: u64, watching: bool) -> bool {
         // ORDERING: Relaxed, both, before the fence, which is the clock's half of the Dekker pair told in the module
-        // documentation; partners are the fences in `posted`, `opened` and `note_stale`.
+        // documentation; partners are the fences in `posted` and `opened`.
         self.look.watching.store(watching, Ordering::Relaxed);
         self.look.next.store(next, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        self.stack.is_empty() && !self.is_stale() && (watching || !self.has_laid())
+        self.stack.is_empty() && (watching || !self.is_worth_watching())
     }
 
-    /// Is there something on a desk?
-    pub fn has_laid(&self) -> bool {
-        self.desks.iter().any(|desk| !desk.is_empty())
+    /// Is there something on a desk, or taken back?
+    pub fn is_worth_watching(&self) -> bool {
+        !self.recalled.is_empty() || self.desks.iter().any(|desk| !desk.is_empty())
     }
 
     /// The clock is awake.
@@ -210,6 +182,7 @@ impl Board {
     /// What is posted from now on comes back. All that was laid down goes to `left`.
     pub fn close(&self, mut left: impl FnMut(Alarms)) {
         left(self.stack.close());
+        drop(self.recalled.close());
         self.desks.iter().for_each(|desk| left(desk.close()));
     }
 }

@@ -10,10 +10,10 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// A clock for tests: it stands still until it is [advanced](Self::advance).
 ///
-/// Given to a runtime, it is the time for everything there that depends on it: timers, intervals, the time limits of requests
-/// to its actors, and the report of slow handlers. (What concerns the threads themselves goes by the real time: the limit of
-/// [`shutdown`](crate::Runtime::shutdown), the `_timeout` methods that block plain code, and how long an idle thread of
-/// the blocking pool stays.) Its unit is the nanosecond. Clones are the same clock; any number of runtimes may go by it.
+/// Given to a runtime, it is the time for everything there that a program depends on: timers, intervals, and the time limits
+/// of requests to its actors. (What concerns the threads themselves goes by the real time: the limit of
+/// [`shutdown`](crate::Runtime::shutdown), the `_timeout` methods that block plain code, the report of slow handlers, and how
+/// long an idle thread of the blocking pool stays.) Its unit is the nanosecond. Clones are the same clock; any number of runtimes may go by it.
 ///
 /// ```
 /// use std::time::Duration;

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::{Clock, DRAIN, MOST_LAID, ManualClock, nanos, real_now};
-use crate::structs::alarm::{Alarm, AlarmRef, AlarmVtable, Ring};
+use crate::structs::alarm::{Alarm, AlarmRef, AlarmVtable, Recall, Recallable, Ring};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const FAR: Duration = Duration::from_secs(3_600);
@@ -19,7 +19,7 @@ const FAR: Duration = Duration::from_secs(3_600);
 /// A block as a request would have it; the alarm comes first.
 #[repr(C)]
 struct Block {
-    alarm: Alarm,
+    alarm: Recallable,
     id: usize,
     done: AtomicUsize,
     rung: AtomicUsize,
@@ -48,6 +48,7 @@ static VTABLE: AlarmVtable = AlarmVtable {
     is_done: |alarm| block(&alarm).done.load(SeqCst) != 0,
     // SAFETY: the reference that `lend` made, given back once.
     release: |alarm| unsafe { Arc::decrement_strong_count(alarm.cast::<Block>().as_ptr()) },
+    recallable: true,
 };
 
 fn block(alarm: &NonNull<Alarm>) -> &Block {
@@ -68,7 +69,7 @@ impl Block {
         bell: &Sender<(usize, Instant)>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            alarm: Alarm::new(when, &VTABLE),
+            alarm: Recallable::new(when, &VTABLE),
             id,
             done: AtomicUsize::new(0),
             rung: AtomicUsize::new(0),
@@ -82,6 +83,13 @@ impl Block {
         let raw = NonNull::new(Arc::into_raw(self.clone()).cast_mut()).expect("an Arc is not null");
         // SAFETY: the pointer covers the block, which the count keeps alive until `release`; `Block` is Sync.
         unsafe { AlarmRef::from_raw(raw.cast()) }
+    }
+
+    fn cancel(self: &Arc<Self>, clock: &Clock) {
+        self.done.store(1, SeqCst);
+        let raw = NonNull::new(Arc::into_raw(self.clone()).cast_mut()).expect("an Arc is not null");
+        // SAFETY: as for `lend`; the tests cancel once.
+        clock.recall(unsafe { Recall::from_raw(raw.cast()) });
     }
 
     fn is_released(self: &Arc<Self>) -> bool {
@@ -312,7 +320,7 @@ fn a_desk_of_another_clock() {
     assert!(heard.try_recv().is_err());
 }
 
-/// Cancelled ones are let go in proportion, without their time, and without any others being set.
+/// Those that are taken back are let go at once, without their time, and without any others being set.
 #[test]
 fn what_is_cancelled_is_not_kept() {
     let (clock, (bell, heard)) = (Clock::new("test", 0), channel());
@@ -320,14 +328,8 @@ fn what_is_cancelled_is_not_kept() {
     for block in &blocks {
         clock.set(block.lend()).expect("a thread");
     }
-    let cancel = |block: &Arc<Block>| {
-        block.done.store(1, SeqCst);
-        clock.note_stale();
-    };
-    blocks.iter().skip(100).for_each(cancel);
-    // What is left is within the threshold, of which the last may be one of a larger heap.
-    let kept = || blocks.iter().filter(|block| !block.is_released()).count();
-    until(|| kept() <= 100 + 64 + DRAIN);
+    blocks.iter().skip(100).for_each(|block| block.cancel(&clock));
+    until(|| blocks.iter().skip(100).all(Block::is_released));
     assert!(blocks.iter().take(100).all(|block| !block.is_released()));
     assert!(heard.try_recv().is_err(), "none has rung");
 }
@@ -378,10 +380,9 @@ fn manual_time_keeps_nothing_that_is_done() {
         clock.set(block.lend()).expect("needs no thread");
     }
     for block in &open {
-        block.done.store(1, SeqCst);
-        clock.note_stale();
+        block.cancel(&clock);
+        assert!(block.is_released());
     }
-    assert!(open.iter().filter(|block| !block.is_released()).count() <= 1_000 / 2);
 }
 
 /// A million at once: all ring, in order; and a million that are cancelled are let go.
@@ -402,8 +403,7 @@ fn a_million() {
     let blocks: Vec<_> = (0..MANY).map(|id| Block::new(&clock, id, FAR, &bell)).collect();
     blocks.iter().for_each(|block| clock.set(block.lend()).expect("needs no thread"));
     for block in &blocks {
-        block.done.store(1, SeqCst);
-        clock.note_stale();
+        block.cancel(&clock);
+        assert!(block.is_released());
     }
-    assert!(blocks.iter().filter(|block| !block.is_released()).count() <= MANY / 100);
 }

@@ -339,7 +339,12 @@ unsafe fn discard<Q, R>(node: NonNull<Node>, why: Unopened) {
 }
 
 const fn alarm_vtable<Q, R>() -> AlarmVtable {
-    AlarmVtable { ring: ring::<Q, R>, is_done: is_done::<Q, R>, release: release_alarm::<Q, R> }
+    AlarmVtable {
+        ring: ring::<Q, R>,
+        is_done: is_done::<Q, R>,
+        release: release_alarm::<Q, R>,
+        recallable: false,
+    }
 }
 
 /// The exchange whose alarm this is.

@@ -11,6 +11,7 @@ use crate::scheduler::{Config, Scheduler};
 use crate::sync::thread;
 use shared::Shared;
 
+pub mod attach;
 mod options;
 mod shared;
 mod spawn;
@@ -168,7 +169,7 @@ impl Runtime {
 
     /// How many actors have been started here and are not gone completely yet.
     pub fn live_actors(&self) -> usize {
-        self.shared.live()
+        self.shared.live_actors()
     }
 
     /// Stops all actors with [`Shutdown`](crate::ExitReason::Shutdown), waits for them up to `limit`, kills what is left,

@@ -41,6 +41,8 @@ pub struct Shared {
     /// Whom the end of the runtime has met.
     condemned: Queue<CellRef>,
     live: AtomicUsize,
+    /// How many of the live are no actors of the user's, but feed one with a stream.
+    feeders: AtomicUsize,
     /// Threads that belong to one actor and have not ended.
     own_threads: AtomicUsize,
     all_gone: AtomicWaker,
@@ -94,6 +96,7 @@ impl Shared {
             in_order: AtomicBool::new(false),
             condemned: Queue::new(),
             live: AtomicUsize::new(0),
+            feeders: AtomicUsize::new(0),
             own_threads: AtomicUsize::new(0),
             all_gone: AtomicWaker::new(),
             ended: AtomicBool::new(false),
@@ -140,6 +143,27 @@ impl Shared {
     pub(super) fn live(&self) -> usize {
         // ORDERING: Acquire pairs with the Release in `one_gone`: zero means that all is over.
         self.live.load(Ordering::Acquire)
+    }
+
+    /// One more that feeds an actor.
+    pub(super) fn one_more_feeder(&self) {
+        // ORDERING: Relaxed: a count for information.
+        self.feeders.fetch_add(1, Ordering::Relaxed);
+        self.one_more();
+    }
+
+    /// How many actors of the user's there are.
+    pub(super) fn live_actors(&self) -> usize {
+        // ORDERING: Relaxed: as above. Read first: a feeder that ends in between is counted as an actor rather than one too
+        // many taken off.
+        let feeders = self.feeders.load(Ordering::Relaxed);
+        self.live().saturating_sub(feeders)
+    }
+
+    pub(super) fn one_feeder_gone(&self) {
+        // ORDERING: Relaxed: as above.
+        self.feeders.fetch_sub(1, Ordering::Relaxed);
+        self.one_gone();
     }
 
     pub(super) fn one_gone(&self) {

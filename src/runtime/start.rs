@@ -37,15 +37,17 @@ pub trait Starts<K>: Send + Sized + 'static {
 }
 
 /// The host of every actor.
-struct Placed {
-    shared: StdArc<Shared>,
-    place: Place,
+pub(super) struct Placed {
+    pub(super) shared: StdArc<Shared>,
+    pub(super) place: Place,
+    /// It feeds an actor with a stream, and is none itself.
+    pub(super) feeds: bool,
     /// The actor's type, for reports.
-    actor: fn() -> &'static str,
+    pub(super) actor: fn() -> &'static str,
 }
 
 /// Where an actor runs.
-enum Place {
+pub(super) enum Place {
     Scheduler,
     Blocking,
     Thread(Arc<OwnThread>),
@@ -86,7 +88,11 @@ impl Host for Placed {
             if let Place::Thread(thread) = &self.place {
                 thread.end();
             }
-            self.shared.one_gone();
+            if self.feeds {
+                self.shared.one_feeder_gone();
+            } else {
+                self.shared.one_gone();
+            }
         }
         done
     }
@@ -152,6 +158,7 @@ pub fn start_then<A: Starts<K>, K, T>(
             (None, Backend::Blocking) => Place::Blocking,
             (None, _) => Place::Scheduler,
         },
+        feeds: false,
         actor: std::any::type_name::<A>,
     };
     let mut tied = true;

@@ -21,6 +21,10 @@ use core::ptr::{self, NonNull};
 
 use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+mod recall;
+
+pub use recall::{Recall, RecallStack, Recallable, Recalls};
+
 /// Why an alarm rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ring {
@@ -52,6 +56,8 @@ pub struct AlarmVtable {
     ///
     /// The alarm is alive, and lent to the caller, who forgets it now.
     pub release: unsafe fn(NonNull<Alarm>),
+    /// Is the alarm the front of a [`Recallable`]?
+    pub recallable: bool,
 }
 
 impl fmt::Debug for AlarmVtable {
@@ -125,8 +131,9 @@ impl AlarmRef {
         unsafe { (self.alarm().vtable.ring)(self.0, why) }
     }
 
+    /// Hands the reference over.
     #[inline]
-    fn into_raw(self) -> NonNull<Alarm> {
+    pub fn into_raw(self) -> NonNull<Alarm> {
         let alarm = self.0;
         core::mem::forget(self);
         alarm

@@ -2,10 +2,11 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "shared by two test programs")]
 
 use std::sync::mpsc::{self, Sender};
+use std::time::{Duration, Instant};
 
 use deathwatch::{
-    ActorHandle, ActorRef, Context, Down, ExitReason, Message, MonitorGuard, MonitorRef, Options, Request,
-    Runtime, SendError, StartError, Target,
+    ActorHandle, ActorRef, Context, Down, ExitReason, Message, Missed, MonitorGuard, MonitorRef, Options,
+    Request, Runtime, SendError, StartError, Target, TimerRef,
 };
 
 use crate::support::{Event, Events, Note, Retold, Wedge};
@@ -98,6 +99,20 @@ pub trait Doll: Sized + Send + 'static {
         f: impl FnOnce(&mut Self, Down) + Send + 'static,
     ) -> MonitorRef;
     fn monitor_guard(ctx: &Context<Self>, target: &impl Target) -> MonitorGuard;
+    fn note_after(ctx: &Context<Self>, delay: Duration, number: u32) -> TimerRef;
+    fn note_at(ctx: &Context<Self>, when: Instant, number: u32) -> TimerRef;
+    /// Does something later.
+    fn after(
+        ctx: &Context<Self>,
+        delay: Duration,
+        f: impl FnOnce(&mut Self, &Context<Self>) + Send + 'static,
+    ) -> TimerRef;
+    fn note_every(
+        ctx: &Context<Self>,
+        period: Duration,
+        missed: Missed,
+        number: impl FnMut() -> u32 + Send + 'static,
+    ) -> TimerRef;
     fn either(self) -> Either;
     /// Tells the test.
     fn tell(&mut self, event: Event) {
@@ -243,6 +258,31 @@ macro_rules! doll {
 
             fn monitor_guard(ctx: &Context<Self>, target: &impl Target) -> MonitorGuard {
                 ctx.monitor_guard(target)
+            }
+
+            fn note_after(ctx: &Context<Self>, delay: Duration, number: u32) -> TimerRef {
+                ctx.send_after(delay, Note(number))
+            }
+
+            fn note_at(ctx: &Context<Self>, when: Instant, number: u32) -> TimerRef {
+                ctx.send_at(when, Note(number))
+            }
+
+            fn after(
+                ctx: &Context<Self>,
+                delay: Duration,
+                f: impl FnOnce(&mut Self, &Context<Self>) + Send + 'static,
+            ) -> TimerRef {
+                ctx.send_after(delay, Job::<Self, ()>(Box::new(f)))
+            }
+
+            fn note_every(
+                ctx: &Context<Self>,
+                period: Duration,
+                missed: Missed,
+                mut number: impl FnMut() -> u32 + Send + 'static,
+            ) -> TimerRef {
+                ctx.send_interval(period, move || Note(number()), missed)
             }
 
             fn either(self) -> Either {

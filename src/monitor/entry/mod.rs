@@ -37,6 +37,8 @@ use state::State;
 mod fire;
 mod owned;
 mod state;
+mod tick;
+pub mod timer;
 mod watch;
 
 pub use fire::{Firing, Unwatching};
@@ -77,6 +79,8 @@ struct EntryVtable {
     free: unsafe fn(NonNull<Entry>),
     /// Delivered after everything else, when the actor is gone for all others: waits.
     at_last: bool,
+    /// Counts among those who monitor the target.
+    shown: bool,
 }
 
 /// A block, held alive by a reference or by a guard.
@@ -91,21 +95,44 @@ impl Entry {
         (watcher, target): (Option<&CellRef>, &CellRef),
         payload: P,
     ) -> NonNull<Full<P>> {
-        sync::census::born(sync::census::Kind::Entry);
         pool::new_block(Full {
-            entry: Entry {
-                // SAFETY: static; the pointer is to the whole vtable, whose front is the node's.
-                node: unsafe { Node::with_larger(NonNull::from(vtable).cast()) },
-                hook: Hook::new(key.map_or(0, MonitorRef::hash)),
-                link: Link::new(),
-                state: State::armed(references),
-                watcher: UnsafeCell::new(watcher.cloned()),
-                watcher_id: watcher.unwrap_or(target).id,
-                target: ManuallyDrop::new(target.clone()),
-                tracked: Tracked::new(),
-            },
+            entry: Entry::new(vtable, key, references, (watcher, target)),
             payload: UnsafeCell::new(ManuallyDrop::new(payload)),
         })
+    }
+
+    /// What is to be the front of a block of its kind.
+    fn new(
+        vtable: &'static EntryVtable,
+        key: Option<MonitorRef>,
+        references: usize,
+        (watcher, target): (Option<&CellRef>, &CellRef),
+    ) -> Self {
+        sync::census::born(sync::census::Kind::Entry);
+        Entry {
+            // SAFETY: static; the pointer is to the whole vtable, whose front is the node's.
+            node: unsafe { Node::with_larger(NonNull::from(vtable).cast()) },
+            hook: Hook::new(key.map_or(0, MonitorRef::hash)),
+            link: Link::new(),
+            state: State::armed(references),
+            watcher: UnsafeCell::new(watcher.cloned()),
+            watcher_id: watcher.unwrap_or(target).id,
+            target: ManuallyDrop::new(target.clone()),
+            tracked: Tracked::new(),
+        }
+    }
+
+    /// The block is about to be freed.
+    fn end(&self) {
+        let watcher_gone = self.watcher.with(|watcher| {
+            // SAFETY: the caller's alone.
+            unsafe { (*watcher).is_none() }
+        });
+        // Dropped here, it could run the user's code.
+        debug_assert!(watcher_gone, "rule 5: the watcher stayed");
+        self.hook.end();
+        self.link.end();
+        self.tracked.end();
     }
 
     fn state(&self) -> &State {
@@ -215,15 +242,7 @@ impl Retired {
 unsafe fn free<P>(entry: EntryPtr) {
     // SAFETY: by the contract; made by `create` with this type.
     let full = unsafe { pool::take_block(entry.cast::<Full<P>>()) };
-    let watcher_gone = full.entry.watcher.with(|watcher| {
-        // SAFETY: ours alone.
-        unsafe { (*watcher).is_none() }
-    });
-    // Dropped here, it could run the user's code.
-    debug_assert!(watcher_gone, "rule 5: the watcher stayed");
-    full.entry.hook.end();
-    full.entry.link.end();
-    full.entry.tracked.end();
+    full.entry.end();
 }
 
 /// # Safety

@@ -40,6 +40,7 @@ const fn vtable<P: Act>() -> EntryVtable {
         drop_payload: payload_dropper::<P>(),
         free: free::<P>,
         at_last: P::AT_LAST,
+        shown: false,
     }
 }
 

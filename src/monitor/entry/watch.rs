@@ -34,6 +34,7 @@ const fn vtable<S: Station, N: Notice<S>>() -> EntryVtable {
         drop_payload: payload_dropper::<N>(),
         free: free::<N>,
         at_last: false,
+        shown: true,
     }
 }
 
@@ -219,7 +220,7 @@ pub fn monitored_by(target: &CellRef) -> Vec<ActorId> {
     target.watchers.for_each(&pin(), |entry: EntryPtr| {
         // SAFETY: reached under the guard; a constant of the entry.
         let entry = unsafe { entry.as_ref() };
-        if entry.state().is_armed() && !entry.vtable().at_last {
+        if entry.state().is_armed() && entry.vtable().shown {
             watchers.push(entry.watcher_id);
         }
     });

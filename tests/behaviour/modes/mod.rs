@@ -9,3 +9,4 @@ mod delivering;
 mod faults;
 mod requests;
 mod runtimes;
+mod timers;
