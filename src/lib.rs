@@ -154,3 +154,12 @@ pub struct Readme;
 #[cfg(all(doctest, not(dw_loom)))]
 #[doc = include_str!("../docs/refused.md")]
 pub struct Refused;
+
+/// The guide, chapter by chapter, compiled and run.
+#[cfg(all(doctest, not(dw_loom)))]
+mod guide {
+    #[doc = include_str!("../docs/guide/timers.md")]
+    struct Timers;
+    #[doc = include_str!("../docs/guide/streams.md")]
+    struct Streams;
+}

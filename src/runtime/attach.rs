@@ -122,12 +122,8 @@ impl<A: Send + 'static, K: 'static> Bin<A, K> {
         self.to.push(Parcel::seal(Brought { message, credit, mode: PhantomData })).is_ok()
     }
 
-    /// What is brought last: behind all others, and when they have been handled the feeder is gone.
-    async fn end_with<M: SentTo<A, K>>(&self, message: Option<M>) {
-        if let Some(message) = message {
-            let credit = poll_fn(|cx| Account::poll(&self.account, cx)).await;
-            self.put(message, credit);
-        }
+    /// Until all that was brought is handled.
+    async fn emptied(&self) {
         poll_fn(|cx| Account::poll_all(&self.account, self.limit, cx)).await;
     }
 
@@ -186,17 +182,50 @@ where
     }
 }
 
+/// The life of a feeder.
+async fn bring_all<S, A, K>(stream: S, bin: Bin<A, K>)
+where
+    S: Stream<Item: SentTo<A, K>>,
+    A: Send + 'static,
+    K: 'static,
+{
+    if let Some(StreamEnd::Panicked(panic)) = bring(stream, &bin).await {
+        bin.fail(panic);
+    }
+    bin.emptied().await;
+}
+
+/// The same of one that tells the end, behind all else.
+async fn bring_all_and_tell<S, A, K, E>(stream: S, bin: Bin<A, K>, end: impl FnOnce(StreamEnd) -> E)
+where
+    S: Stream<Item: SentTo<A, K>>,
+    A: Send + 'static,
+    K: 'static,
+    E: SentTo<A, K>,
+{
+    if let Some(why) = bring(stream, &bin).await {
+        let credit = poll_fn(|cx| Account::poll(&bin.account, cx)).await;
+        match guard::catch(|| end(why)) {
+            Ok(message) => _ = bin.put(message, credit),
+            Err(panic) => bin.fail(panic),
+        }
+    }
+    bin.emptied().await;
+}
+
 /// An iterator, whose `next` may block.
 struct Iterated<I>(I);
 
-impl<I: Iterator + Unpin> Stream for Iterated<I> {
+// Nobody's `next` asks for a pin.
+impl<I> Unpin for Iterated<I> {}
+
+impl<I: Iterator> Stream for Iterated<I> {
     type Item = I::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<Option<I::Item>> {
         Poll::Ready(self.0.next())
     }
 }
-
 
 /// Streams, iterators and futures that bring this actor messages.
 ///
@@ -239,12 +268,7 @@ impl<A: Send + 'static> Context<A> {
         S: Stream<Item: SentTo<A, K>> + Send + 'static,
         K: 'static,
     {
-        self.feed(LIMIT, Beside::Scheduler, |bin: Bin<A, K>| async move {
-            if let Some(StreamEnd::Panicked(panic)) = bring(stream, &bin).await {
-                bin.fail(panic);
-            }
-            bin.end_with(None::<S::Item>).await;
-        })
+        self.feed(LIMIT, Beside::Scheduler, |bin: Bin<A, K>| bring_all(stream, bin))
     }
 
     /// As [`attach`](Self::attach), with so many items unhandled at a time, at least one; and when the stream has ended,
@@ -287,10 +311,7 @@ impl<A: Send + 'static> Context<A> {
         E: SentTo<A, K>,
         K: 'static,
     {
-        self.feed(limit, Beside::Scheduler, |bin: Bin<A, K>| async move {
-            let why = bring(stream, &bin).await;
-            bin.end_with(why.map(end)).await;
-        })
+        self.feed(limit, Beside::Scheduler, |bin: Bin<A, K>| bring_all_and_tell(stream, bin, end))
     }
 
     /// Attaches an iterator, whose `next` may block: it is called on a thread for that. Otherwise as [`attach`](Self::attach).
@@ -320,15 +341,11 @@ impl<A: Send + 'static> Context<A> {
     /// ```
     pub fn attach_iter<I, K>(&self, iterator: I) -> Attachment
     where
-        I: IntoIterator<Item: SentTo<A, K>, IntoIter: Send + Unpin> + Send + 'static,
+        I: IntoIterator<Item: SentTo<A, K>, IntoIter: Send + 'static>,
         K: 'static,
     {
-        self.feed(LIMIT, Beside::Blocking, |bin: Bin<A, K>| async move {
-            if let Some(StreamEnd::Panicked(panic)) = bring(Iterated(iterator.into_iter()), &bin).await {
-                bin.fail(panic);
-            }
-            bin.end_with(None::<I::Item>).await;
-        })
+        let iterated = Iterated(iterator.into_iter());
+        self.feed(LIMIT, Beside::Blocking, |bin: Bin<A, K>| bring_all(iterated, bin))
     }
 
     /// As [`attach_iter`](Self::attach_iter), with a limit and an end as in [`attach_with`](Self::attach_with).
@@ -339,14 +356,12 @@ impl<A: Send + 'static> Context<A> {
         end: impl FnOnce(StreamEnd) -> E + Send + 'static,
     ) -> Attachment
     where
-        I: IntoIterator<Item: SentTo<A, K>, IntoIter: Send + Unpin> + Send + 'static,
+        I: IntoIterator<Item: SentTo<A, K>, IntoIter: Send + 'static>,
         E: SentTo<A, K>,
         K: 'static,
     {
-        self.feed(limit, Beside::Blocking, |bin: Bin<A, K>| async move {
-            let why = bring(Iterated(iterator.into_iter()), &bin).await;
-            bin.end_with(why.map(end)).await;
-        })
+        let iterated = Iterated(iterator.into_iter());
+        self.feed(limit, Beside::Blocking, |bin: Bin<A, K>| bring_all_and_tell(iterated, bin, end))
     }
 
     /// Runs a future beside this actor; what `into_message` makes of its output comes as a message. A panic of either stops this
@@ -380,7 +395,11 @@ impl<A: Send + 'static> Context<A> {
     /// }
     /// assert_eq!(Asker(Squarer.start()).start().wait_exit().wait(), ExitReason::Normal);
     /// ```
-    pub fn pipe<F, M, K>(&self, future: F, into_message: impl FnOnce(F::Output) -> M + Send + 'static) -> Attachment
+    pub fn pipe<F, M, K>(
+        &self,
+        future: F,
+        into_message: impl FnOnce(F::Output) -> M + Send + 'static,
+    ) -> Attachment
     where
         F: Future + Send + 'static,
         M: SentTo<A, K>,

@@ -1,13 +1,15 @@
 //! An actor that does what it is told, in whichever mode: what is said once holds for tasks, for threads, and between them.
 #![allow(dead_code, unused_imports, unused_macros, reason = "shared by two test programs")]
 
+use std::future::Future;
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use deathwatch::{
-    ActorHandle, ActorRef, Context, Down, ExitReason, Message, Missed, MonitorGuard, MonitorRef, Options,
-    Request, Runtime, SendError, StartError, Target, TimerRef,
+    ActorHandle, ActorRef, Attachment, Context, Down, ExitReason, Message, Missed, MonitorGuard, MonitorRef,
+    Options, Request, Runtime, SendError, StartError, StreamEnd, Target, TimerRef,
 };
+use futures::{Stream, StreamExt};
 
 use crate::support::{Event, Events, Note, Retold, Wedge};
 
@@ -113,6 +115,28 @@ pub trait Doll: Sized + Send + 'static {
         missed: Missed,
         number: impl FnMut() -> u32 + Send + 'static,
     ) -> TimerRef;
+    /// A stream of numbers, each a note.
+    fn attach(ctx: &Context<Self>, numbers: impl Stream<Item = u32> + Send + 'static) -> Attachment;
+    /// With a limit, and something to be done at the end.
+    fn attach_with(
+        ctx: &Context<Self>,
+        numbers: impl Stream<Item = u32> + Send + 'static,
+        limit: usize,
+        end: impl FnOnce(&mut Self, StreamEnd) + Send + 'static,
+    ) -> Attachment;
+    fn attach_iter(ctx: &Context<Self>, numbers: impl Iterator<Item = u32> + Send + 'static) -> Attachment;
+    fn attach_iter_with(
+        ctx: &Context<Self>,
+        numbers: impl Iterator<Item = u32> + Send + 'static,
+        limit: usize,
+        end: impl FnOnce(&mut Self, StreamEnd) + Send + 'static,
+    ) -> Attachment;
+    fn pipe(ctx: &Context<Self>, number: impl Future<Output = u32> + Send + 'static) -> Attachment;
+    fn note_on(
+        ctx: &Context<Self>,
+        future: impl Future<Output = ()> + Send + 'static,
+        number: u32,
+    ) -> Attachment;
     fn either(self) -> Either;
     /// Tells the test.
     fn tell(&mut self, event: Event) {
@@ -283,6 +307,54 @@ macro_rules! doll {
                 mut number: impl FnMut() -> u32 + Send + 'static,
             ) -> TimerRef {
                 ctx.send_interval(period, move || Note(number()), missed)
+            }
+
+            fn attach(
+                ctx: &Context<Self>,
+                numbers: impl Stream<Item = u32> + Send + 'static,
+            ) -> Attachment {
+                ctx.attach(numbers.map(Note))
+            }
+
+            fn attach_with(
+                ctx: &Context<Self>,
+                numbers: impl Stream<Item = u32> + Send + 'static,
+                limit: usize,
+                end: impl FnOnce(&mut Self, StreamEnd) + Send + 'static,
+            ) -> Attachment {
+                ctx.attach_with(numbers.map(Note), limit, |why| {
+                    Job::<Self, ()>(Box::new(move |doll, _| end(doll, why)))
+                })
+            }
+
+            fn attach_iter(
+                ctx: &Context<Self>,
+                numbers: impl Iterator<Item = u32> + Send + 'static,
+            ) -> Attachment {
+                ctx.attach_iter(numbers.map(Note))
+            }
+
+            fn attach_iter_with(
+                ctx: &Context<Self>,
+                numbers: impl Iterator<Item = u32> + Send + 'static,
+                limit: usize,
+                end: impl FnOnce(&mut Self, StreamEnd) + Send + 'static,
+            ) -> Attachment {
+                ctx.attach_iter_with(numbers.map(Note), limit, |why| {
+                    Job::<Self, ()>(Box::new(move |doll, _| end(doll, why)))
+                })
+            }
+
+            fn pipe(ctx: &Context<Self>, number: impl Future<Output = u32> + Send + 'static) -> Attachment {
+                ctx.pipe(number, Note)
+            }
+
+            fn note_on(
+                ctx: &Context<Self>,
+                future: impl Future<Output = ()> + Send + 'static,
+                number: u32,
+            ) -> Attachment {
+                ctx.send_message_on(future, Note(number))
             }
 
             fn either(self) -> Either {

@@ -26,7 +26,11 @@ impl Recallable {
     /// An alarm that is not set.
     pub fn new(when: u64, vtable: &'static AlarmVtable) -> Self {
         assert!(vtable.recallable, "it says what it is");
-        Self { alarm: Alarm::new(when, vtable), next: AtomicPtr::new(ptr::null_mut()), place: AtomicU64::new(0) }
+        Self {
+            alarm: Alarm::new(when, vtable),
+            next: AtomicPtr::new(ptr::null_mut()),
+            place: AtomicU64::new(0),
+        }
     }
 
     /// The deadline, which the clock may be changing.
@@ -116,8 +120,12 @@ impl RecallStack {
             // ORDERING: Relaxed; published by the Release below.
             recall.this().next.store(head, Ordering::Relaxed);
             // ORDERING: Release publishes the node and its link to the take, and that the alarm is done; as for `AlarmStack`.
-            let pushed =
-                self.head.compare_exchange_weak(head, recall.0.as_ptr(), Ordering::Release, Ordering::Relaxed);
+            let pushed = self.head.compare_exchange_weak(
+                head,
+                recall.0.as_ptr(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
             match pushed {
                 Ok(_) => break,
                 Err(now) => head = now,

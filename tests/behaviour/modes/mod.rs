@@ -9,4 +9,5 @@ mod delivering;
 mod faults;
 mod requests;
 mod runtimes;
+mod streams;
 mod timers;
