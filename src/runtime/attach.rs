@@ -268,7 +268,7 @@ impl<A: Send + 'static> Context<A> {
         S: Stream<Item: SentTo<A, K>> + Send + 'static,
         K: 'static,
     {
-        self.feed(LIMIT, Beside::Scheduler, |bin: Bin<A, K>| bring_all(stream, bin))
+        self.feed(LIMIT, Place::Stream, |bin: Bin<A, K>| bring_all(stream, bin))
     }
 
     /// As [`attach`](Self::attach), with so many items unhandled at a time, at least one; and when the stream has ended,
@@ -311,7 +311,7 @@ impl<A: Send + 'static> Context<A> {
         E: SentTo<A, K>,
         K: 'static,
     {
-        self.feed(limit, Beside::Scheduler, |bin: Bin<A, K>| bring_all_and_tell(stream, bin, end))
+        self.feed(limit, Place::Stream, |bin: Bin<A, K>| bring_all_and_tell(stream, bin, end))
     }
 
     /// Attaches an iterator, whose `next` may block: it is called on a thread for that. Otherwise as [`attach`](Self::attach).
@@ -345,7 +345,7 @@ impl<A: Send + 'static> Context<A> {
         K: 'static,
     {
         let iterated = Iterated(iterator.into_iter());
-        self.feed(LIMIT, Beside::Blocking, |bin: Bin<A, K>| bring_all(iterated, bin))
+        self.feed(LIMIT, Place::Iterator, |bin: Bin<A, K>| bring_all(iterated, bin))
     }
 
     /// As [`attach_iter`](Self::attach_iter), with a limit and an end as in [`attach_with`](Self::attach_with).
@@ -361,7 +361,7 @@ impl<A: Send + 'static> Context<A> {
         K: 'static,
     {
         let iterated = Iterated(iterator.into_iter());
-        self.feed(limit, Beside::Blocking, |bin: Bin<A, K>| bring_all_and_tell(iterated, bin, end))
+        self.feed(limit, Place::Iterator, |bin: Bin<A, K>| bring_all_and_tell(iterated, bin, end))
     }
 
     /// Runs a future beside this actor; what `into_message` makes of its output comes as a message. A panic of either stops this
@@ -418,7 +418,7 @@ impl<A: Send + 'static> Context<A> {
         self.pipe(future, move |_| message)
     }
 
-    fn feed<K, L>(&self, limit: usize, beside: Beside, life: impl FnOnce(Bin<A, K>) -> L) -> Attachment
+    fn feed<K, L>(&self, limit: usize, place: Place, life: impl FnOnce(Bin<A, K>) -> L) -> Attachment
     where
         L: Future<Output = ()> + Send + 'static,
     {
@@ -426,32 +426,18 @@ impl<A: Send + 'static> Context<A> {
         let account = Account::new(limit);
         let bin = Bin { to: self.address().clone(), account: Arc::clone(&account), limit, mode: PhantomData };
         let home = actor.home().and_then(|home| home.downcast::<Shared>().ok());
-        let feeder = home.and_then(|shared| start(shared, actor, beside, life(bin)));
+        let feeder = home.and_then(|shared| start(shared, actor, place, life(bin)));
         Attachment { account, feeder, actor: actor.id }
     }
 }
 
-/// Which threads a feeder runs on.
-enum Beside {
-    Scheduler,
-    Blocking,
-}
-
 /// Starts a feeder, unless the actor is dead.
-fn start<L>(shared: StdArc<Shared>, actor: &CellRef, beside: Beside, life: L) -> Option<CellRef>
+fn start<L>(shared: StdArc<Shared>, actor: &CellRef, place: Place, life: L) -> Option<CellRef>
 where
     L: Future<Output = ()> + Send + 'static,
 {
     shared.one_more_feeder();
-    let host = Placed {
-        shared,
-        place: match beside {
-            Beside::Scheduler => Place::Scheduler,
-            Beside::Blocking => Place::Blocking,
-        },
-        feeds: true,
-        actor: std::any::type_name::<L>,
-    };
+    let host = Placed { shared, place, actor: std::any::type_name::<L> };
     let mut tied = false;
     let strong = cell::spawn(Birth::default(), host, |consumer: Consumer<Erased>| {
         let tie = Tie::new(consumer.cell(), actor, |feeder| feeder.kill());

@@ -40,8 +40,6 @@ pub trait Starts<K>: Send + Sized + 'static {
 pub(super) struct Placed {
     pub(super) shared: StdArc<Shared>,
     pub(super) place: Place,
-    /// It feeds an actor with a stream, and is none itself.
-    pub(super) feeds: bool,
     /// The actor's type, for reports.
     pub(super) actor: fn() -> &'static str,
 }
@@ -51,6 +49,10 @@ pub(super) enum Place {
     Scheduler,
     Blocking,
     Thread(Arc<OwnThread>),
+    /// No actor, but what feeds one with a stream; like `Scheduler`.
+    Stream,
+    /// The same with an iterator; like `Blocking`.
+    Iterator,
 }
 
 impl Host for Placed {
@@ -58,8 +60,8 @@ impl Host for Placed {
 
     fn schedule(&self, runnable: Runnable) {
         match &self.place {
-            Place::Scheduler => self.shared.scheduler.schedule(runnable),
-            Place::Blocking => Elastic::schedule(&self.shared.elastic, runnable),
+            Place::Scheduler | Place::Stream => self.shared.scheduler.schedule(runnable),
+            Place::Blocking | Place::Iterator => Elastic::schedule(&self.shared.elastic, runnable),
             Place::Thread(thread) => thread.schedule(runnable),
         }
     }
@@ -73,7 +75,7 @@ impl Host for Placed {
     }
 
     fn note_run(&self, took: Duration) {
-        if matches!(self.place, Place::Scheduler) {
+        if matches!(self.place, Place::Scheduler | Place::Stream) {
             self.shared.note_run((self.actor)(), took);
         }
     }
@@ -88,10 +90,9 @@ impl Host for Placed {
             if let Place::Thread(thread) = &self.place {
                 thread.end();
             }
-            if self.feeds {
-                self.shared.one_feeder_gone();
-            } else {
-                self.shared.one_gone();
+            match &self.place {
+                Place::Stream | Place::Iterator => self.shared.one_feeder_gone(),
+                _ => self.shared.one_gone(),
             }
         }
         done
@@ -158,7 +159,6 @@ pub fn start_then<A: Starts<K>, K, T>(
             (None, Backend::Blocking) => Place::Blocking,
             (None, _) => Place::Scheduler,
         },
-        feeds: false,
         actor: std::any::type_name::<A>,
     };
     let mut tied = true;

@@ -488,8 +488,8 @@ fn timers_and_streams() {
     turn.end();
 }
 
-/// R94: what a dead actor had set does not keep its cell, though it would ring much later: not in a clock that nobody moves,
-/// nor in one that sleeps until then.
+/// R94: what a dead actor had set does not keep its cell, though it would ring much later, nor its blocks: not in a clock that
+/// nobody moves, nor in one that sleeps until then. (Each thread holds back fewer than 64 blocks that are retired.)
 #[test]
 fn timers_of_the_dead() {
     let turn = Turn::take();
@@ -501,11 +501,12 @@ fn timers_of_the_dead() {
         for kill in [true, false] {
             let (puppet, _events) = Puppet::on(&runtime);
             puppet.call(|_, ctx| {
-                for n in 0..100 {
+                for n in 0..500 {
                     ctx.send_after(Duration::from_secs(3_600 + n), Note(1));
                 }
                 ctx.send_interval(Duration::from_secs(3_600), || Note(2), Missed::Skip);
             });
+            assert!(Turn::count()[1] >= before[1] + 500);
             let gone = begun(puppet.wait_exit());
             if kill {
                 puppet.kill()
@@ -514,7 +515,11 @@ fn timers_of_the_dead() {
             }
             gone.wait();
         }
-        until(|| Turn::quiet() == before);
+        // What was ending then is gone by now, so it may be less.
+        until(|| {
+            let [cells, entries] = Turn::quiet();
+            cells <= before[0] && entries <= before[1] + 3 * 64
+        });
         drop(runtime);
     }
     turn.end();

@@ -5,10 +5,11 @@ use std::mem::size_of;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use deathwatch::{
-    ActorHandle, ActorId, ActorRef, Backend, Context, Demonitor, Down, Downs, ErrorReport, ExitReason,
-    ExitWait, IntoDowns, Mailbox, MonitorGuard, MonitorRef, Monitors, OnFull, Options, PanicReport,
-    Recipient, RecvTimeoutError, Request, RequestError, Runtime, RuntimeBuilder, SendError, SendWait,
-    ShutdownError, StartError, WeakActorRef,
+    ActorHandle, ActorId, ActorRef, Attachment, Backend, Context, Demonitor, Down, Downs, ErrorReport,
+    ExitReason, ExitWait, IntoDowns, Mailbox, ManualClock, Missed, MonitorGuard, MonitorRef, Monitors,
+    OnFull, Options, PanicReport, Recipient, RecvTimeoutError, Request, RequestError, Runtime,
+    RuntimeBuilder, SendError, SendWait, ShutdownError, StartError, StreamEnd, TimerCancel, TimerRef,
+    WeakActorRef,
 };
 
 use crate::support::{Idle, Ping};
@@ -57,6 +58,12 @@ fn threads() {
     all::<ErrorReport>();
     all::<PanicReport>();
     all::<Backend>();
+    all::<ManualClock>();
+    all::<TimerRef>();
+    all::<TimerCancel>();
+    all::<Missed>();
+    all::<Attachment>();
+    all::<StreamEnd>();
     all::<StartError>();
     all::<RequestError>();
     all::<SendError<Ping>>();
@@ -132,6 +139,12 @@ fn debug_without_bounds() {
     debug::<Options>();
     debug::<Down>();
     debug::<Demonitor>();
+    debug::<ManualClock>();
+    debug::<TimerRef>();
+    debug::<TimerCancel>();
+    debug::<Missed>();
+    debug::<Attachment>();
+    debug::<StreamEnd>();
 }
 
 /// Identities and handles go into tables.
