@@ -14,7 +14,7 @@ use crate::harness::{Bound, model};
 /// is woken whenever there is room, brings no more than it may, and sees what was done with the things before.
 #[test]
 fn bringing_vs_using() {
-    model("credit_bringing_vs_using", Bound::Preemptions(3), 100, || {
+    model("credit_bringing_vs_using", Bound::Preemptions(3), 40_000, || {
         let account = Account::new(2);
         let used = Arc::new(AtomicUsize::new(0));
         let bring = || block_on(poll_fn(|cx| Account::poll(&account, cx)));

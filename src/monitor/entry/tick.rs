@@ -89,8 +89,9 @@ impl Tick {
             let more = extra + usize::from(word & QUEUED != 0);
             let missed = (word / MISSED + more).min(MOST_MISSED);
             let new = word % MISSED | QUEUED | missed * MISSED;
-            // ORDERING: Relaxed: what the turn reads comes to it with the node, or is constant.
-            match self.word.compare_exchange_weak(word, new, Ordering::Relaxed, Ordering::Relaxed) {
+            // ORDERING: Acquire pairs with the Release in `open`: the turn is done with the node that is to be queued again. What
+            // the turn reads comes to it with the node, or is constant.
+            match self.word.compare_exchange_weak(word, new, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) if word & QUEUED != 0 => return Rung::Noted,
                 Ok(_) => return Rung::Queue,
                 Err(now) => word = now,
@@ -100,8 +101,8 @@ impl Tick {
 
     /// It rings, and is not counted if its message still stands in the mailbox.
     pub fn ring_or_skip(&self) -> Rung {
-        // ORDERING: Relaxed: as in `ring`.
-        let before = self.word.fetch_or(QUEUED, Ordering::Relaxed);
+        // ORDERING: Acquire: as in `ring`.
+        let before = self.word.fetch_or(QUEUED, Ordering::Acquire);
         match before {
             _ if before & OVER != 0 => Rung::Over,
             _ if before & QUEUED != 0 => Rung::Noted,
@@ -124,7 +125,7 @@ impl Tick {
                 (false, true) => word - MISSED | OPEN,
                 (false, false) => word & !QUEUED | OPEN,
             };
-            // ORDERING: AcqRel: Release shows OPEN to a cancel, which reads nothing by it; Acquire as above.
+            // ORDERING: AcqRel: Release hands the node to the next ringing; Acquire as above.
             match self.word.compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Turn::Handle { again: again && !once },
                 Err(now) => word = now,
