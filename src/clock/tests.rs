@@ -151,7 +151,7 @@ fn many_setters() {
             scope.spawn(move || {
                 for n in 0..5_000 {
                     let after = Duration::from_micros((n * 7 + setter) as u64 % 3_000);
-                    clock.set(Block::new(&clock, n, after, &bell).lend()).expect("a thread");
+                    clock.set(Block::new(clock, n, after, &bell).lend()).expect("a thread");
                 }
             });
         }

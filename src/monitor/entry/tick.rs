@@ -88,7 +88,7 @@ impl Tick {
             }
             let more = extra + usize::from(word & QUEUED != 0);
             let missed = (word / MISSED + more).min(MOST_MISSED);
-            let new = word % MISSED | QUEUED | missed * MISSED;
+            let new = (word % MISSED) | QUEUED | (missed * MISSED);
             // ORDERING: Acquire pairs with the Release in `open`: the turn is done with the node that is to be queued again. What
             // the turn reads comes to it with the node, or is constant.
             match self.word.compare_exchange_weak(word, new, Ordering::Acquire, Ordering::Relaxed) {
@@ -122,7 +122,7 @@ impl Tick {
             let again = word >= MISSED;
             let new = match (once, again) {
                 (true, _) => word & !QUEUED | OVER,
-                (false, true) => word - MISSED | OPEN,
+                (false, true) => (word - MISSED) | OPEN,
                 (false, false) => word & !QUEUED | OPEN,
             };
             // ORDERING: AcqRel: Release hands the node to the next ringing; Acquire as above.
