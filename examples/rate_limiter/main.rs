@@ -190,6 +190,7 @@ fn by_hand() -> Outcome {
 
     // A minute of rest fills the bucket, and no more than that.
     clock.advance(60 * PERIOD);
+    wait_for(|| Ok(look()?.refills == 61))?; // one tick after the other, others in between
     check("a minute later", look()?, State { tokens: 10, waiting: 0, granted: 12, refills: 61 })?;
 
     // Five clients that want eight tokens each, and three who are gone before their turn.
