@@ -127,7 +127,7 @@ impl<A: Send + 'static> Context<A> {
 
     /// Sends this actor a message after each period of time, the first one after the first. `missed` says what becomes of those
     /// that come while the last one is not handled yet; there is never more than one of an interval in the mailbox. Deadlines
-    /// are multiples of the period from now, however late single ones ring.
+    /// are multiples of the period from now, however late single ones ring. A period below a microsecond counts as one.
     ///
     /// `make` runs in this actor's turn, when a message is about to be handled; a panic of it is a panic of the handler.
     ///

@@ -31,7 +31,7 @@ use crate::structs::alarm::{Alarm, AlarmRef, AlarmVtable, Recall, Recallable, Ri
 use crate::structs::future::SlotFuture;
 use crate::structs::list::Push;
 use crate::structs::pool;
-use crate::sync::UnsafeCell;
+use crate::sync::{UnsafeCell, limit};
 
 /// What becomes of the ringings of an interval that come while its last message is not handled yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +41,9 @@ pub enum Missed {
     /// They are counted, and handled one after the other, as many as there were.
     CatchUp,
 }
+
+/// The shortest period, in nanoseconds: the clock is to do other things as well.
+const SHORTEST: u64 = limit(1_000, 1) as u64;
 
 /// How a timer rings.
 #[derive(Clone, Copy)]
@@ -121,7 +124,7 @@ where
     L: Letter<S>,
     F: FnMut() -> L + Send + 'static,
 {
-    let period = period.max(1);
+    let period = period.max(SHORTEST);
     let when = of.cell().clock().map_or(period, |clock| clock.nanos().saturating_add(period));
     let node = const { &node_vtable(open_every::<S, L, F>) };
     make(of, when, Rhythm::Every(period, missed), make_one, node)
