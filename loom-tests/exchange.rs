@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use deathwatch::ExitReason;
 use deathwatch::internals::mailbox::exchange::{Answerer, Asker, NoAnswer, Respond, ask};
 use deathwatch::internals::mailbox::parcel::Parcel;
+use deathwatch::internals::structs::alarm::Ring;
 use deathwatch::internals::structs::future::SlotFuture;
 
 use crate::fixture::{Desk, Party, Token, poll_now, spawn};
@@ -86,6 +87,30 @@ fn answer_vs_asker_leaving() {
             assert_eq!(answer.map(|answer| answer.0), Ok(7));
         }
         drop(asker);
+        answering.join().unwrap().end();
+    });
+}
+
+/// The time limit is over while the answer comes: the asker has one of the two, and is woken for it, and the answer is dropped
+/// once if it is not taken.
+#[test]
+fn answer_vs_alarm() {
+    model("answer_vs_alarm", Bound::Preemptions(3), 28_000, || {
+        let mut party = Party::new();
+        let (mut asker, parcel) = question::<Prompt>();
+        let alarm = asker.lend_alarm(1);
+        let ringing = spawn(move || assert_eq!(alarm.ring(Ring::Due(1)), None));
+        let answering = spawn(move || {
+            poll_now(parcel.open(&mut party.desk));
+            party
+        });
+        let answer = loom::future::block_on(std::future::poll_fn(|cx| match asker.poll(cx) {
+            Poll::Pending if asker.is_expired() => Poll::Ready(None),
+            other => other.map(|answer| answer.ok().map(|answer| answer.0)),
+        }));
+        assert!(matches!(answer, Some(7) | None));
+        drop(asker);
+        ringing.join().unwrap();
         answering.join().unwrap().end();
     });
 }

@@ -6,8 +6,10 @@ mod crew;
 mod fixture;
 mod harness;
 
+mod alarm;
 mod attach;
 mod bound;
+mod credit;
 mod demonitor;
 mod everything;
 mod exchange;
@@ -24,5 +26,6 @@ mod own_thread;
 mod pool;
 mod release;
 mod sweep;
+mod timer;
 mod wait;
 mod waker;

@@ -78,12 +78,16 @@ pub use actor::monitors::{Downs, IntoDowns, Monitors, RecvTimeoutError};
 pub use actor::recipient::Recipient;
 pub use actor::request::{Request, RequestError};
 pub use actor::send_wait::SendWait;
+pub use actor::timer::TimerRef;
+pub use clock::ManualClock;
 pub use groups::{Group, GroupChange, Groups, JoinError, Topic};
 pub use id::{ActorId, MonitorRef};
 pub use mailbox::bound::OnFull;
+pub use monitor::entry::timer::{Missed, TimerCancel};
 pub use monitor::{Demonitor, Down};
 pub use reason::{ErrorReport, ExitReason, PanicReport};
 pub use registry::{Key, LookupError, Query, RegisterError, Registry, Resolved};
+pub use runtime::attach::{Attachment, StreamEnd};
 pub use runtime::{Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts};
 
 /// What most programs need.
@@ -168,3 +172,12 @@ pub struct GuideToGroups;
 #[cfg(all(doctest, not(dw_loom)))]
 #[doc = include_str!("../docs/refused.md")]
 pub struct Refused;
+
+/// The guide, chapter by chapter, compiled and run.
+#[cfg(all(doctest, not(dw_loom)))]
+mod guide {
+    #[doc = include_str!("../docs/guide/timers.md")]
+    struct Timers;
+    #[doc = include_str!("../docs/guide/streams.md")]
+    struct Streams;
+}

@@ -20,8 +20,9 @@ use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
-use deathwatch::{Demonitor, Monitors, Runtime, census, prelude::*};
+use deathwatch::{Demonitor, ManualClock, Missed, Monitors, Runtime, census, prelude::*};
 
 /// Retired blocks per allocation of the epoch: a bag takes 64, one of which is the block of an older bag.
 const BAG: usize = 63;
@@ -78,15 +79,14 @@ fn at_most(what: &str, is: usize, bound: usize) {
 }
 
 /// What the table of a watcher with `n` monitors is made of, beside the entries: blocks, and their bytes. That is the map,
-/// and from five entries on the directory and two blocks for each range of buckets, the ranges being 1 to 3, 4 to 15, 16
-/// to 63 and so on. There is a bucket for every two to four entries, rounded up to whole ranges.
+/// and from three entries on the directory and a block for each range of buckets, the ranges being 1, 2 and 3, 4 to 7 and so
+/// on. There is a bucket for every one or two entries.
 fn table(n: usize) -> (usize, usize) {
-    let buckets = n.div_ceil(4).next_power_of_two();
+    let buckets = n.div_ceil(2).next_power_of_two();
     if buckets < 2 {
         return (1, 40);
     }
-    let ranges = 1 + (buckets - 1).ilog2() as usize / 2;
-    (2 + 2 * ranges, 40 + 96 + 16 * ranges + 16 * (4_usize.pow(ranges as u32) - 1))
+    (2 + buckets.ilog2() as usize, 40 + 8 * 24 + 16 * (buckets - 1))
 }
 
 /// Waits without sleeping or allocating.
@@ -119,6 +119,18 @@ static DOWNS: AtomicUsize = AtomicUsize::new(0);
 impl Handler<Down> for Host {
     async fn handle(&mut self, _: Down, _: &Context<Self>) {
         DOWNS.fetch_add(1, Relaxed);
+    }
+}
+
+static TICKS: AtomicUsize = AtomicUsize::new(0);
+struct Tick([u64; 4]);
+impl Message for Tick {
+    type Reply = ();
+}
+impl Handler<Tick> for Host {
+    async fn handle(&mut self, Tick(numbers): Tick, _: &Context<Self>) {
+        assert_eq!(numbers, [7; 4]);
+        TICKS.fetch_add(1, Relaxed);
     }
 }
 
@@ -191,6 +203,7 @@ fn everything() {
     messages();
     requests();
     monitors();
+    timers();
     exits();
     bytes();
     back_to_baseline();
@@ -296,6 +309,40 @@ fn monitors() {
     // Each pair retires an entry, and the next one is made of one that was retired before, but for about one in 4,000:
     // the epoch frees eight bags at a time, a few more entries than the thread keeps.
     at_most("monitor and demonitor, pairs", allocations(pairs).0, PAIRS / BAG + PAIRS / 2_000);
+}
+
+/// One block for a timer: none for its message, nor for its ringing, nor for each further ringing of an interval. By a clock
+/// that is moved from here, whose map of deadlines is allocated here then.
+fn timers() {
+    const N: usize = 1_000;
+    let clock = ManualClock::new();
+    let runtime = Runtime::builder().workers(1).clock(&clock).build().expect("a runtime");
+    let host = runtime.start(Host).expect("starts");
+    let second = Duration::from_secs(1);
+    let set = allocations(|| {
+        run(&host, async move |ctx| {
+            for _ in 0..N {
+                ctx.send_after(second, Tick([7; 4]));
+            }
+        });
+    });
+    at_most("timers set, on the worker", set.1, N + 8);
+    let rung = allocations(|| {
+        clock.advance(second);
+        until(|| TICKS.load(Relaxed) == N);
+    });
+    at_most("timers rung, here", rung.0, N / 4);
+    at_most("timers rung, on the worker", rung.1, N.div_ceil(BAG) + 8);
+    run(&host, async move |ctx| {
+        ctx.send_interval(second, || Tick([7; 4]), Missed::CatchUp);
+    });
+    let rung = allocations(|| {
+        for n in N..2 * N {
+            clock.advance(second);
+            until(|| TICKS.load(Relaxed) == n + 1);
+        }
+    });
+    at_most("ringings of an interval", rung.1, N.div_ceil(INJECTOR) + 8);
 }
 
 /// The exit of a target: counted from the stop until it is gone completely. Watchers are plain, so that nothing but the

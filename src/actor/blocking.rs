@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use crate::clock::Clock;
+use crate::clock::real_now;
 use crate::scheduler::Scheduler;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{per_thread, thread};
@@ -57,12 +57,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// As [`block_on`].
 #[track_caller]
 pub fn block_on_timeout<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
-    drive(future, Clock::now().checked_add(limit), Blocking::NotOnWorkers)
+    drive(future, real_now().checked_add(limit), Blocking::NotOnWorkers)
 }
 
 /// As [`block_on_timeout`], also on a worker: for the end of another runtime, which does not depend on it.
 pub fn block_anywhere<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
-    drive(future, Clock::now().checked_add(limit), Blocking::Anywhere)
+    drive(future, real_now().checked_add(limit), Blocking::Anywhere)
 }
 
 /// Which threads may be blocked.
@@ -115,7 +115,7 @@ fn block_until<F: Future>(
         while !unpark.woken.swap(false, Ordering::Acquire) {
             match deadline {
                 None => thread::park(),
-                Some(deadline) => match deadline.checked_duration_since(Clock::now()) {
+                Some(deadline) => match deadline.checked_duration_since(real_now()) {
                     Some(left) if !left.is_zero() => thread::park_timeout(left),
                     _ => return None,
                 },

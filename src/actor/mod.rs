@@ -15,3 +15,4 @@ pub mod recipient;
 pub mod request;
 pub mod send_wait;
 pub mod stage;
+pub mod timer;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::blocking;
 use super::message::Message;
 use crate::cell::{CellRef, Undelivered};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::mailbox::bound::{Bound, Place};
 use crate::mailbox::exchange::{Asker, NoAnswer};
 use crate::monitor::entry::Wait;
@@ -54,8 +54,6 @@ pub struct Request<M: Message> {
     target: CellRef,
     stage: Stage,
     limit: Limit,
-    /// The block's one alarm has been lent to the clock.
-    alarmed: bool,
 }
 
 /// What the request waits for.
@@ -76,6 +74,9 @@ enum Limit {
     None,
     /// Begins with the first poll.
     For(Duration),
+    /// Has begun; the alarm tells when it is over.
+    Alarmed,
+    /// Has begun, without an alarm.
     Until(Instant),
 }
 
@@ -113,7 +114,7 @@ impl std::error::Error for RequestError {
 
 impl<M: Message> Request<M> {
     fn new(asker: Asker<M, M::Reply>, target: CellRef, stage: Stage) -> Self {
-        Request { asker, target, stage, limit: Limit::For(DEFAULT_LIMIT), alarmed: false }
+        Request { asker, target, stage, limit: Limit::For(DEFAULT_LIMIT) }
     }
 
     /// The message is in the mailbox, or was refused because the actor is ending.
@@ -161,16 +162,17 @@ impl<M: Message> Request<M> {
     /// As for `.await`.
     #[track_caller]
     pub fn wait(mut self) -> Result<M::Reply, RequestError> {
-        match std::mem::replace(&mut self.limit, Limit::None) {
-            Limit::For(limit) => {
-                blocking::block_on_timeout(self, limit).unwrap_or(Err(RequestError::Timeout))
+        let real = self.target.clock().is_none_or(Clock::is_real);
+        let left = match self.limit {
+            Limit::For(limit) if real => limit,
+            Limit::Until(deadline) if real => deadline.saturating_duration_since(clock::real_now()),
+            // The alarm ends it.
+            Limit::None | Limit::For(_) | Limit::Alarmed | Limit::Until(_) => {
+                return blocking::block_on(self);
             }
-            Limit::None => blocking::block_on(self),
-            Limit::Until(deadline) => {
-                let left = deadline.saturating_duration_since(Clock::now());
-                blocking::block_on_timeout(self, left).unwrap_or(Err(RequestError::Timeout))
-            }
-        }
+        };
+        self.limit = Limit::None;
+        blocking::block_on_timeout(self, left).unwrap_or(Err(RequestError::Timeout))
     }
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<M::Reply, RequestError>> {
@@ -204,21 +206,29 @@ impl<M: Message> Request<M> {
     fn is_late(&mut self) -> bool {
         match self.limit {
             Limit::None => false,
-            Limit::Until(deadline) => Clock::now() >= deadline,
+            Limit::Alarmed => self.asker.is_expired(),
+            Limit::Until(deadline) => self.now() >= deadline,
+            Limit::For(Duration::ZERO) => true,
             Limit::For(limit) => {
-                let Some(deadline) = Clock::now().checked_add(limit) else {
-                    self.limit = Limit::None; // further away than the clock can tell
-                    return false;
+                let alarm = match self.target.clock() {
+                    Some(clock) if !self.asker.is_alarmed() => {
+                        self.asker.set_alarm(clock, clock::nanos(limit))
+                    }
+                    _ => false,
                 };
-                self.limit = Limit::Until(deadline);
-                // Without a clock (its thread could not be started), the limit is kept whenever the request is polled.
-                if let (Some(clock), false) = (self.target.clock(), self.alarmed) {
-                    self.alarmed = true;
-                    self.asker.set_alarm(clock, deadline);
-                }
-                limit.is_zero()
+                self.limit = if alarm {
+                    Limit::Alarmed
+                } else {
+                    // The limit is kept whenever the request is polled, unless it is further away than can be told.
+                    self.now().checked_add(limit).map_or(Limit::None, Limit::Until)
+                };
+                false
             }
         }
+    }
+
+    fn now(&self) -> Instant {
+        self.target.clock().map_or_else(clock::real_now, Clock::now)
     }
 }
 

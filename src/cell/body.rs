@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::life::{End, Notify};
 use super::{Address, Birth, Cell, CellRef, Consumer, Erased, Strong, drop_in_place_quietly};
-use crate::clock::Clock;
+use crate::clock::{Clock, real_now};
 use crate::guard;
 use crate::reason::ExitReason;
 use crate::reclaim::pin;
@@ -321,9 +321,10 @@ fn timed<R>(host: &impl Host, f: impl FnOnce() -> R) -> R {
     if !cfg!(debug_assertions) {
         return f();
     }
-    let begun = Clock::now();
+    // The real time, whatever the runtime's clock shows: it is about a thread that is kept.
+    let begun = real_now();
     let result = f();
-    host.note_run(Clock::now().saturating_duration_since(begun));
+    host.note_run(real_now().saturating_duration_since(begun));
     result
 }
 

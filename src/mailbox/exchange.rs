@@ -9,25 +9,27 @@
 //! 2. The answer is written by the answering side before it sets `ANSWERED`. It belongs to the asker from then on,
 //!    unless `LEFT` was set before: then the answering side drops it. So nobody ever sees an answer that comes late.
 //! 3. `ANSWERED` and `ABANDONED` are set once, one of them, and never cleared.
-//! 4. The block goes when the count in the upper bits comes to zero.
+//! 4. The block goes when the count in the upper bits comes to zero. The asker has two to begin with, one of which it lends
+//!    with the alarm, of which there is at most one.
+//! 5. An asker that has moved the answer out is done with it: it leaves without `LEFT`.
 //!
 //! | bit | set by | never together with |
 //! |---|---|---|
 //! | `ANSWERED` | answering side | `ABANDONED` |
 //! | `ABANDONED` | answering side, going without an answer | `ANSWERED` |
 //! | `DISPLACED` | answering side, with `ABANDONED`: the mailbox dropped the question, its actor lives | – |
-//! | `LEFT` | asker, when it goes | – |
+//! | `LEFT` | asker, when it goes without having taken an answer | – |
+//! | `EXPIRED` | the alarm, when the time limit is over | – |
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use super::node::{Node, NodeVtable, Unopened};
 use super::parcel::Parcel;
 use crate::clock::Clock;
 use crate::guard::{self, WakeOnDrop};
-use crate::structs::alarm::{Alarm, AlarmRef, AlarmVtable};
+use crate::structs::alarm::{Alarm, AlarmRef, AlarmVtable, Ring};
 use crate::structs::future::SlotFuture;
 use crate::structs::pool;
 use crate::structs::waker::AtomicWaker;
@@ -38,7 +40,8 @@ const ANSWERED: usize = 1;
 const ABANDONED: usize = 2;
 const DISPLACED: usize = 4;
 const LEFT: usize = 8;
-const ONE: usize = 16;
+const EXPIRED: usize = 16;
+const ONE: usize = 32;
 
 /// What the answering side does with a question, given the stage.
 pub trait Respond<S>: 'static {
@@ -58,8 +61,7 @@ pub trait Respond<S>: 'static {
 #[repr(C)]
 struct Exchange<Q, R> {
     node: Node,
-    /// Made when it is set.
-    alarm: UnsafeCell<MaybeUninit<Alarm>>,
+    alarm: Alarm,
     word: AtomicUsize,
     waker: AtomicWaker,
     question: UnsafeCell<MaybeUninit<Q>>,
@@ -70,6 +72,10 @@ struct Exchange<Q, R> {
 /// The side that waits for the answer.
 pub struct Asker<Q, R> {
     exchange: NonNull<Exchange<Q, R>>,
+    /// The count for the alarm has been lent.
+    alarmed: bool,
+    /// The answer was moved out.
+    taken: bool,
 }
 
 /// The side that gives the answer. Dropped without one, it tells the asker that there will be none.
@@ -102,15 +108,15 @@ pub fn ask<S: 'static, T: Respond<S>>(question: T::Question) -> (Asker<T::Questi
     };
     let exchange = pool::new_block(Exchange::<T::Question, T::Answer> {
         node: Node::new(vtable),
-        alarm: UnsafeCell::new(MaybeUninit::uninit()),
-        word: AtomicUsize::new(2 * ONE),
+        alarm: Alarm::new(0, const { &alarm_vtable::<T::Question, T::Answer>() }),
+        word: AtomicUsize::new(3 * ONE),
         waker: AtomicWaker::new(),
         question: UnsafeCell::new(MaybeUninit::new(question)),
         answer: UnsafeCell::new(MaybeUninit::uninit()),
         tracked: Tracked::new(),
     });
     // SAFETY: the node is the first field of the block and was made for S; one count belongs to the parcel.
-    (Asker { exchange }, unsafe { Parcel::from_raw(exchange.cast()) })
+    (Asker { exchange, alarmed: false, taken: false }, unsafe { Parcel::from_raw(exchange.cast()) })
 }
 
 impl<Q, R> Exchange<Q, R> {
@@ -127,7 +133,9 @@ impl<Q, R> Exchange<Q, R> {
         let before = self.word.fetch_or(bits, Ordering::Release);
         debug_assert_eq!(before & (ANSWERED | ABANDONED), 0, "rule 3");
         if before & LEFT == 0 {
-            let waker = self.waker.take();
+            // Answered, nothing more will happen here; abandoned, the alarm may still ring.
+            let last = bits & ANSWERED != 0;
+            let waker = if last { self.waker.take_for_good() } else { self.waker.take() };
             guard::drop_quietly(WakeOnDrop(waker)); // the user's waker may panic; that is not the answering side's fault
         }
         before
@@ -140,12 +148,20 @@ impl<Q, R> Exchange<Q, R> {
 ///
 /// The caller owns one count and does not use the pointer again.
 unsafe fn release<Q, R>(exchange: NonNull<Exchange<Q, R>>) {
+    // SAFETY: by the contract.
+    unsafe { release_many(exchange, 1) };
+}
+
+/// # Safety
+///
+/// As for [`release`], with so many counts.
+unsafe fn release_many<Q, R>(exchange: NonNull<Exchange<Q, R>>, many: usize) {
     // SAFETY: alive, since the caller owns a count.
     let this = unsafe { exchange.as_ref() };
     this.tracked.touch();
     // ORDERING: Release: what this side did with the block is before the freeing.
-    let before = this.word.fetch_sub(ONE, Ordering::Release);
-    if before / ONE == 1 {
+    let before = this.word.fetch_sub(many * ONE, Ordering::Release);
+    if before / ONE == many {
         // ORDERING: Acquire pairs with the Release of the other sides' `release`. A load and not a fence, as for a cell's
         // references.
         this.word.load(Ordering::Acquire);
@@ -179,19 +195,34 @@ impl<Q, R> Asker<Q, R> {
         }
         self.exchange().waker.register(cx.waker());
         match self.try_take() {
-            Some(outcome) => Poll::Ready(outcome),
+            Some(outcome) => {
+                // It may have come before the waker did: then nobody else takes that out.
+                guard::drop_quietly(self.exchange().waker.take());
+                Poll::Ready(outcome)
+            }
             None => Poll::Pending,
         }
+    }
+
+    /// Is the time limit over?
+    pub fn is_expired(&self) -> bool {
+        // ORDERING: Relaxed: nothing is read on its strength. That it is seen is the business of the waker.
+        self.exchange().word.load(Ordering::Relaxed) & EXPIRED != 0
+    }
+
+    /// Has an alarm been set?
+    pub fn is_alarmed(&self) -> bool {
+        self.alarmed
     }
 
     fn try_take(&mut self) -> Option<Result<R, NoAnswer>> {
         let word = self.exchange().read_word();
         if word & ANSWERED != 0 {
-            assert_eq!(word & LEFT, 0, "polled after it was ready");
+            assert!(!self.taken, "polled after it was ready");
+            self.taken = true;
             // SAFETY: initialised before ANSWERED was set, and ours (rule 2): LEFT is not set while we live. It is
-            // moved out once: the caller does not call again, and `drop` looks at the taken mark.
+            // moved out once, as noted.
             let answer = self.exchange().answer.with(|answer| unsafe { (*answer).assume_init_read() });
-            self.exchange().mark_taken();
             return Some(Ok(answer));
         }
         if word & ABANDONED != 0 {
@@ -200,47 +231,42 @@ impl<Q, R> Asker<Q, R> {
         None
     }
 
-    /// Has the clock wake the asker when the time has come, unless it is done by then.
-    pub fn set_alarm(&self, clock: &Clock, when: Instant) {
-        let exchange = self.exchange();
-        // ORDERING: Relaxed: a count can be added by whoever owns one.
-        exchange.word.fetch_add(ONE, Ordering::Relaxed);
-        exchange.alarm.with_mut(|alarm| {
-            // SAFETY: an asker sets one alarm (see `Request`), so nobody reads it yet.
-            unsafe { (*alarm).write(Alarm::new(when, const { &alarm_vtable::<Q, R>() })) };
-        });
-        // SAFETY: derived from the block's pointer, since the vtable finds the block from it; the count raised above is
+    /// Has the clock wake the asker when so many nanoseconds are over, unless it is done by then: it [is
+    /// expired](Self::is_expired) then. To be called once. False when the clock takes no alarms.
+    pub fn set_alarm(&mut self, clock: &Clock, limit: u64) -> bool {
+        clock.set_limit(self.lend_alarm(limit)).is_ok()
+    }
+
+    /// The block's one alarm, which lasts so many nanoseconds.
+    pub fn lend_alarm(&mut self, limit: u64) -> AlarmRef {
+        assert!(!self.alarmed, "one alarm");
+        self.alarmed = true;
+        // SAFETY: derived from the block's pointer, since the vtable finds the block from it; the second count of ours is
         // lent with it, and comes back through the vtable, whose functions do not unwind.
         let alarm = unsafe {
             let place = self.exchange.byte_add(std::mem::offset_of!(Exchange<Q, R>, alarm));
             AlarmRef::from_raw(place.cast())
         };
-        // Not set (the clock is stopped, or has no thread): the limit is still kept whenever the request is polled.
-        drop(clock.set(alarm));
-    }
-}
-
-impl<Q, R> Exchange<Q, R> {
-    /// Notes that the asker has moved the answer out: from now on it counts as gone without one.
-    fn mark_taken(&self) {
-        // ORDERING: Relaxed: read by the same side only.
-        self.word.fetch_or(LEFT, Ordering::Relaxed);
+        alarm.set_when(limit);
+        alarm
     }
 }
 
 impl<Q, R> Drop for Asker<Q, R> {
     fn drop(&mut self) {
-        // ORDERING: Acquire pairs with `settle`: the answer to drop. LEFT itself publishes nothing.
-        let before = self.exchange().word.fetch_or(LEFT, Ordering::Acquire);
-        if before & ANSWERED != 0 && before & LEFT == 0 {
-            // SAFETY: initialised, ours (rule 2), and not moved out: `try_take` would have set LEFT.
-            guard::drop_quietly(
-                self.exchange().answer.with(|answer| unsafe { (*answer).assume_init_read() }),
-            );
+        if !self.taken {
+            // ORDERING: Acquire pairs with `settle`: the answer to drop. LEFT itself publishes nothing.
+            let before = self.exchange().word.fetch_or(LEFT, Ordering::Acquire);
+            if before & ANSWERED != 0 {
+                // SAFETY: initialised, ours (rule 2), and not moved out.
+                guard::drop_quietly(
+                    self.exchange().answer.with(|answer| unsafe { (*answer).assume_init_read() }),
+                );
+            }
+            guard::drop_quietly(self.exchange().waker.take());
         }
-        guard::drop_quietly(self.exchange().waker.take());
-        // SAFETY: this side's count, given up once.
-        unsafe { release(self.exchange) };
+        // SAFETY: this side's counts, given up once.
+        unsafe { release_many(self.exchange, if self.alarmed { 1 } else { 2 }) };
     }
 }
 
@@ -313,7 +339,12 @@ unsafe fn discard<Q, R>(node: NonNull<Node>, why: Unopened) {
 }
 
 const fn alarm_vtable<Q, R>() -> AlarmVtable {
-    AlarmVtable { ring: ring::<Q, R>, is_done: is_done::<Q, R>, release: release_alarm::<Q, R> }
+    AlarmVtable {
+        ring: ring::<Q, R>,
+        is_done: is_done::<Q, R>,
+        release: release_alarm::<Q, R>,
+        recallable: false,
+    }
 }
 
 /// The exchange whose alarm this is.
@@ -326,11 +357,17 @@ unsafe fn of_alarm<Q, R>(alarm: NonNull<Alarm>) -> NonNull<Exchange<Q, R>> {
     unsafe { alarm.byte_sub(std::mem::offset_of!(Exchange<Q, R>, alarm)).cast() }
 }
 
-/// The time limit has come: the asker looks at the clock when it is polled.
-unsafe fn ring<Q, R>(alarm: NonNull<Alarm>) {
-    // SAFETY: the service owns a count.
-    let exchange = unsafe { of_alarm::<Q, R>(alarm).as_ref().waker.take() };
-    guard::drop_quietly(WakeOnDrop(exchange));
+/// The time limit is over.
+unsafe fn ring<Q, R>(alarm: NonNull<Alarm>, why: Ring) -> Option<u64> {
+    // When the clock stops, its actors are gone, and nobody waits any more who would not be told that.
+    if let Ring::Due(_) = why {
+        // SAFETY: the service owns a count.
+        let exchange = unsafe { of_alarm::<Q, R>(alarm).as_ref() };
+        // ORDERING: Relaxed: see `is_expired`; the waker shows it to the poll that follows.
+        exchange.word.fetch_or(EXPIRED, Ordering::Relaxed);
+        guard::drop_quietly(WakeOnDrop(exchange.waker.take()));
+    }
+    None
 }
 
 unsafe fn is_done<Q, R>(alarm: NonNull<Alarm>) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc as StdArc;
 use std::time::Duration;
 
 use crate::actor::actor_ref::ActorRef;
+use crate::clock::{Clock, ManualClock};
 use crate::groups::Groups;
 use crate::registry::Registry;
 use crate::scheduler::idle::MOST_WORKERS;
@@ -13,6 +14,7 @@ use crate::sync::thread;
 use names::Names;
 use shared::Shared;
 
+pub mod attach;
 mod names;
 mod options;
 mod shared;
@@ -80,6 +82,7 @@ pub struct RuntimeBuilder {
     name: Option<String>,
     stack_size: Option<usize>,
     slow: Option<Duration>,
+    clock: Option<ManualClock>,
 }
 
 impl RuntimeBuilder {
@@ -108,6 +111,13 @@ impl RuntimeBuilder {
         self
     }
 
+    /// What time it is there, and so when the time limits of requests to its actors are over, and its timers ring: a clock that
+    /// stands still until a test moves it. The real time unless this says otherwise.
+    pub fn clock(mut self, clock: impl Into<ManualClock>) -> Self {
+        self.clock = Some(clock.into());
+        self
+    }
+
     /// Makes the runtime and starts its threads.
     ///
     /// # Errors
@@ -125,10 +135,20 @@ impl RuntimeBuilder {
             return Err(StartError::Workers(workers));
         }
         let name = self.name.map_or_else(|| "deathwatch".to_owned(), |name| name.replace('\0', " "));
-        let config = Config { workers, name: name.clone(), stack_size: self.stack_size };
+        let clock_name = format!("{name}-clock");
+        let clock = StdArc::new(match self.clock {
+            None => Clock::new(clock_name, workers),
+            Some(clock) => Clock::manual(clock_name, clock),
+        });
+        let config = Config {
+            workers,
+            name: name.clone(),
+            stack_size: self.stack_size,
+            clock: Some(StdArc::clone(&clock)),
+        };
         let scheduler = Scheduler::start(config).map_err(StartError::Thread)?;
         let slow = self.slow.unwrap_or(SLOW);
-        Ok(Runtime { shared: Shared::new(scheduler, name, self.stack_size, slow, names) })
+        Ok(Runtime { shared: Shared::new(scheduler, clock, name, self.stack_size, slow, names) })
     }
 }
 
@@ -168,7 +188,7 @@ impl Runtime {
 
     /// How many actors have been started here and are not gone completely yet.
     pub fn live_actors(&self) -> usize {
-        self.shared.live()
+        self.shared.live_actors()
     }
 
     /// Stops all actors with [`Shutdown`](crate::ExitReason::Shutdown), waits for them up to `limit`, kills what is left,

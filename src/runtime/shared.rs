@@ -29,7 +29,7 @@ use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub struct Shared {
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) elastic: Arc<Elastic>,
-    pub(super) clock: Clock,
+    pub(super) clock: StdArc<Clock>,
     pub(super) name: String,
     pub(super) stack_size: Option<usize>,
     /// How long a handler may block a worker before that is reported, in debug builds.
@@ -44,6 +44,8 @@ pub struct Shared {
     /// Whom the end of the runtime has met.
     condemned: Queue<CellRef>,
     live: AtomicUsize,
+    /// How many of the live are no actors of the user's, but feed one with a stream.
+    feeders: AtomicUsize,
     /// Threads that belong to one actor and have not ended.
     own_threads: AtomicUsize,
     all_gone: AtomicWaker,
@@ -57,6 +59,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Shared {
     pub(super) fn new(
         scheduler: Arc<Scheduler>,
+        clock: StdArc<Clock>,
         name: String,
         stack_size: Option<usize>,
         slow: Duration,
@@ -67,11 +70,12 @@ impl Shared {
                 let weak = weak.clone();
                 Box::new(move || super::start::enter(weak.clone()))
             }),
-            clock: Clock::new(format!("{name}-clock")),
+            clock,
             root: observer::<Erased, _>(NoHost).cell().clone(),
             in_order: AtomicBool::new(false),
             condemned: Queue::new(),
             live: AtomicUsize::new(0),
+            feeders: AtomicUsize::new(0),
             own_threads: AtomicUsize::new(0),
             all_gone: AtomicWaker::new(),
             ended: AtomicBool::new(false),
@@ -119,6 +123,27 @@ impl Shared {
     pub(super) fn live(&self) -> usize {
         // ORDERING: Acquire pairs with the Release in `one_gone`: zero means that all is over.
         self.live.load(Ordering::Acquire)
+    }
+
+    /// One more that feeds an actor.
+    pub(super) fn one_more_feeder(&self) {
+        // ORDERING: Relaxed: a count for information.
+        self.feeders.fetch_add(1, Ordering::Relaxed);
+        self.one_more();
+    }
+
+    /// How many actors of the user's there are.
+    pub(super) fn live_actors(&self) -> usize {
+        // ORDERING: Relaxed: as above. Read first: a feeder that ends in between is counted as an actor rather than one too
+        // many taken off.
+        let feeders = self.feeders.load(Ordering::Relaxed);
+        self.live().saturating_sub(feeders)
+    }
+
+    pub(super) fn one_feeder_gone(&self) {
+        // ORDERING: Relaxed: as above.
+        self.feeders.fetch_sub(1, Ordering::Relaxed);
+        self.one_gone();
     }
 
     pub(super) fn one_gone(&self) {

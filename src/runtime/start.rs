@@ -36,18 +36,22 @@ pub trait Starts<K>: Send + Sized + 'static {
 }
 
 /// The host of every actor.
-struct Placed {
-    shared: StdArc<Shared>,
-    place: Place,
+pub(super) struct Placed {
+    pub(super) shared: StdArc<Shared>,
+    pub(super) place: Place,
     /// The actor's type, for reports.
-    actor: fn() -> &'static str,
+    pub(super) actor: fn() -> &'static str,
 }
 
 /// Where an actor runs.
-enum Place {
+pub(super) enum Place {
     Scheduler,
     Blocking,
     Thread(Arc<OwnThread>),
+    /// No actor, but what feeds one with a stream; like `Scheduler`.
+    Stream,
+    /// The same with an iterator; like `Blocking`.
+    Iterator,
 }
 
 impl Host for Placed {
@@ -55,8 +59,8 @@ impl Host for Placed {
 
     fn schedule(&self, runnable: Runnable) {
         match &self.place {
-            Place::Scheduler => self.shared.scheduler.schedule(runnable),
-            Place::Blocking => Elastic::schedule(&self.shared.elastic, runnable),
+            Place::Scheduler | Place::Stream => self.shared.scheduler.schedule(runnable),
+            Place::Blocking | Place::Iterator => Elastic::schedule(&self.shared.elastic, runnable),
             Place::Thread(thread) => thread.schedule(runnable),
         }
     }
@@ -70,7 +74,7 @@ impl Host for Placed {
     }
 
     fn note_run(&self, took: Duration) {
-        if matches!(self.place, Place::Scheduler) {
+        if matches!(self.place, Place::Scheduler | Place::Stream) {
             self.shared.note_run((self.actor)(), took);
         }
     }
@@ -85,7 +89,10 @@ impl Host for Placed {
             if let Place::Thread(thread) = &self.place {
                 thread.end();
             }
-            self.shared.one_gone();
+            match &self.place {
+                Place::Stream | Place::Iterator => self.shared.one_feeder_gone(),
+                _ => self.shared.one_gone(),
+            }
         }
         done
     }

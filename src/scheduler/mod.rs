@@ -43,6 +43,7 @@ use std::sync::{Arc as StdArc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError
 use crossbeam_utils::CachePadded;
 
 use crate::cell::Runnable;
+use crate::clock::Clock;
 use crate::structs::queue::Queue;
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
@@ -106,6 +107,8 @@ pub struct Config {
     pub name: String,
     /// The stack of each worker, in bytes; `None`: the default of the platform.
     pub stack_size: Option<usize>,
+    /// The clock, at one of whose desks each worker sits; cleared by a worker that has nothing to do.
+    pub clock: Option<StdArc<Clock>>,
 }
 
 /// A work-stealing scheduler; see the module documentation.
@@ -180,11 +183,11 @@ impl<T: Task> Scheduler<T> {
         queue: crossbeam_deque::Worker<T>,
     ) -> io::Result<()> {
         let name = format!("{}-{index}", config.name);
-        let owner = Arc::clone(scheduler);
+        let (owner, clock) = (Arc::clone(scheduler), config.clock.clone());
         // Held across the start, so that a worker cannot count itself out before it was counted in.
         let mut threads = scheduler.threads();
         let handle = thread::spawn(name, config.stack_size, move || {
-            Local::new(owner, index, queue).live();
+            Local::new(owner, index, queue, clock).live();
         })?;
         threads.handles.push(handle);
         threads.running += 1;

@@ -53,7 +53,7 @@ unsafe impl Task for Job {
 type Jobs = Scheduler<Job>;
 
 fn start(workers: usize) -> Arc<Jobs> {
-    Scheduler::start(Config { workers, name: "test".into(), stack_size: None }).expect("threads")
+    Scheduler::start(Config { workers, name: "test".into(), stack_size: None, clock: None }).expect("threads")
 }
 
 fn end(scheduler: &Jobs) {
@@ -403,7 +403,7 @@ fn each_thread_knows_its_scheduler() {
 
 #[test]
 fn start_reports_errors() {
-    let config = Config { workers: 2, name: "test".into(), stack_size: Some(1 << 46) };
+    let config = Config { workers: 2, name: "test".into(), stack_size: Some(1 << 46), clock: None };
     assert!(Jobs::start(config.clone()).is_err(), "a stack larger than any memory");
     let error = Jobs::start(Config { workers: 1 << 20, ..config }).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);

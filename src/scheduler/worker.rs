@@ -5,11 +5,13 @@ use core::cell::Cell;
 use core::iter;
 use core::ptr::{self, NonNull};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc as StdArc;
 
 use crossbeam_deque::{Steal, Stealer, Worker};
 
 use super::idle::{Found, Outlook, Seen, Woken};
 use super::{Scheduler, Task};
+use crate::clock::Clock;
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::sync::{hint, thread};
@@ -110,6 +112,7 @@ pub(super) struct Local<T: Task> {
     scheduler: Arc<Scheduler<T>>,
     index: usize,
     queue: Worker<T>,
+    clock: Option<StdArc<Clock>>,
     /// Counts the tasks started.
     tick: Cell<u32>,
     slot_runs: Cell<u32>,
@@ -122,7 +125,12 @@ pub(super) struct Local<T: Task> {
 }
 
 impl<T: Task> Local<T> {
-    pub(super) fn new(scheduler: Arc<Scheduler<T>>, index: usize, queue: Worker<T>) -> Self {
+    pub(super) fn new(
+        scheduler: Arc<Scheduler<T>>,
+        index: usize,
+        queue: Worker<T>,
+        clock: Option<StdArc<Clock>>,
+    ) -> Self {
         let workers = scheduler.remotes.len();
         let head = Head { scheduler: address(&scheduler), task: TypeId::of::<T>() };
         Self {
@@ -130,6 +138,7 @@ impl<T: Task> Local<T> {
             scheduler,
             index,
             queue,
+            clock,
             tick: Cell::new(0),
             slot_runs: Cell::new(0),
             unannounced: Cell::new(false),
@@ -143,8 +152,14 @@ impl<T: Task> Local<T> {
     pub(super) fn live(self) {
         self.scheduler.idle.register(self.index);
         CURRENT.set((&raw const self).cast());
+        if let Some(clock) = &self.clock {
+            clock.sit(self.index);
+        }
         while !shielded(|| self.work()) {}
         self.drop_leftovers();
+        if let Some(clock) = &self.clock {
+            clock.leave();
+        }
         CURRENT.set(ptr::null());
         self.scheduler.worker_ended();
     }
@@ -250,6 +265,9 @@ impl<T: Task> Local<T> {
     /// Searches and sleeps until there is a task, or none because the scheduler stops.
     #[cold]
     fn seek(&self) -> Option<T> {
+        if let Some(clock) = &self.clock {
+            clock.clear_desk();
+        }
         let idle = &self.scheduler.idle;
         loop {
             if !self.searching.get() {

@@ -137,12 +137,8 @@ pub struct Map {
     tracked: Tracked,
 }
 
-type Segments = [AtomicPtr<Segment>; SEGMENTS];
-
-/// The sentinels of one range of buckets; boxed as a whole, so that one thin pointer names it.
-struct Segment {
-    sentinels: Box<[Hook]>,
-}
+/// For each range of buckets, the first of its sentinels; as many follow as the first one's number says.
+type Segments = [AtomicPtr<Hook>; SEGMENTS];
 
 /// The place in the list where an order belongs: the link before it and what that link held.
 struct Place<'a> {
@@ -443,12 +439,22 @@ impl Map {
     fn slot(&self, bucket: usize) -> &Hook {
         let index = bucket.ilog2() as usize;
         let first = 1usize << index;
-        let segments =
-            get_or_make(&self.segments, || std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())));
-        let segment = get_or_make(&segments[index], || Segment {
-            sentinels: (first..2 * first).map(Hook::sentinel).collect(),
-        });
-        &segment.sentinels[bucket - first]
+        let segments = get_or_make(
+            &self.segments,
+            || Box::into_raw(Box::new(std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())))),
+            // SAFETY: just made, and not shared.
+            |made| drop(unsafe { Box::<Segments>::from_raw(made) }),
+        );
+        // SAFETY: set once, to what is freed with the map.
+        let segment = &unsafe { &*segments }[index];
+        let sentinels = get_or_make(
+            segment,
+            || Box::into_raw((first..2 * first).map(Hook::sentinel).collect::<Box<[Hook]>>()).cast(),
+            // SAFETY: just made, and not shared.
+            |made| drop(unsafe { sentinels_of(index, made) }),
+        );
+        // SAFETY: as above; there are `first` of them.
+        unsafe { &*sentinels.add(bucket - first) }
     }
 
     /// Doubles the number of buckets when there are too many entries for it.
@@ -471,24 +477,27 @@ impl Drop for Map {
         if segments.is_null() {
             return;
         }
-        // SAFETY: both kinds of block come from `Box::into_raw` in `get_or_make`, are never replaced, and are freed
-        // here only.
+        // SAFETY: both kinds of block come from `Box::into_raw` in `slot`, are never replaced, and are freed here only.
         unsafe {
-            for segment in Box::from_raw(segments).iter() {
+            for (index, segment) in Box::from_raw(segments).iter().enumerate() {
                 // ORDERING: as above.
                 let segment = segment.load(Ordering::Relaxed);
                 if !segment.is_null() {
-                    drop(Box::from_raw(segment));
+                    sentinels_of(index, segment).iter().for_each(Hook::end);
                 }
             }
         }
     }
 }
 
-impl Drop for Segment {
-    fn drop(&mut self) {
-        self.sentinels.iter().for_each(Hook::end);
-    }
+/// The sentinels of one range of buckets, as they were made.
+///
+/// # Safety
+///
+/// `first` is what the segment of this index was set to, or was to be; nobody else has it any more.
+unsafe fn sentinels_of(index: usize, first: *mut Hook) -> Box<[Hook]> {
+    // SAFETY: by the contract; so many were made.
+    unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(first, 1 << index)) }
 }
 
 /// The bucket that a bucket was split from: itself without its highest bit.
@@ -515,24 +524,22 @@ fn confirm(sentinel: &Hook) {
     }
 }
 
-/// What a pointer that is set once points to; makes it if it is not there. The loser of a race frees its own.
-fn get_or_make<T>(slot: &AtomicPtr<T>, make: impl FnOnce() -> T) -> &T {
+/// A pointer that is set once; makes what it points to if it is not there. The loser of a race frees its own.
+fn get_or_make<T>(slot: &AtomicPtr<T>, make: impl FnOnce() -> *mut T, free: impl FnOnce(*mut T)) -> *mut T {
     // ORDERING: Acquire pairs with the Release below: who sees the pointer sees what it points to.
-    let mut at = slot.load(Ordering::Acquire);
-    if at.is_null() {
-        let made = Box::into_raw(Box::new(make()));
-        // ORDERING: Release publishes the content, Acquire on failure as above.
-        match slot.compare_exchange(ptr::null_mut(), made, Ordering::Release, Ordering::Acquire) {
-            Ok(_) => at = made,
-            Err(theirs) => {
-                // SAFETY: made above and never shared.
-                drop(unsafe { Box::from_raw(made) });
-                at = theirs;
-            }
+    let at = slot.load(Ordering::Acquire);
+    if !at.is_null() {
+        return at;
+    }
+    let made = make();
+    // ORDERING: Release publishes the content, Acquire on failure as above.
+    match slot.compare_exchange(ptr::null_mut(), made, Ordering::Release, Ordering::Acquire) {
+        Ok(_) => made,
+        Err(theirs) => {
+            free(made);
+            theirs
         }
     }
-    // SAFETY: never null here, never changed or freed before the owner of the slot is dropped.
-    unsafe { &*at }
 }
 
 #[cfg(all(test, not(dw_loom)))]

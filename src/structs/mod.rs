@@ -1,6 +1,7 @@
 //! Concurrent structures and the storage below them. Nothing here knows of actors.
 
 pub mod alarm;
+pub mod credit;
 pub mod future;
 pub mod index;
 pub mod list;

@@ -60,9 +60,9 @@ impl AtomicWaker {
     ///
     /// When the waker's `clone` does; nobody is remembered anew then.
     pub fn register(&self, waker: &Waker) {
-        // ORDERING: Acquire pairs with the Releases in `take`, whose caller's event is to be seen after this. Relaxed on
-        // failure: who is woken at once registers again.
-        if self.state.compare_exchange(WAITING, REGISTERING, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        // ORDERING: Acquire pairs with the Releases in `take`, whose caller's event is to be seen after this. The same on
+        // failure, for the one in `take_for_good`, after which there is no other time.
+        if self.state.compare_exchange(WAITING, REGISTERING, Ordering::Acquire, Ordering::Acquire).is_err() {
             // Somebody wakes this very moment, and is done in a few steps.
             waker.wake_by_ref();
             return hint::spin_loop();
@@ -108,6 +108,17 @@ impl AtomicWaker {
         // ORDERING: Release hands the place on, and shows the event to the registration that finds it empty.
         self.state.fetch_and(!WAKING, Ordering::Release);
         waker
+    }
+
+    /// Forgets whoever registered last and gives the waker to the caller, for the last time: who registers after this is woken
+    /// at once.
+    pub fn take_for_good(&self) -> Option<Waker> {
+        // ORDERING: AcqRel: as in `take`. WAKING stays.
+        if self.state.fetch_or(WAKING, Ordering::AcqRel) != WAITING {
+            return None; // as in `take`
+        }
+        // SAFETY: ours by rule 1.
+        self.waker.with_mut(|place| unsafe { (*place).take() })
     }
 
     /// Wakes and forgets whoever registered last. A waker that panics is not heard of.

@@ -1,12 +1,16 @@
 //! An actor that does what it is told, in whichever mode: what is said once holds for tasks, for threads, and between them.
 #![allow(dead_code, unused_imports, unused_macros, reason = "shared by two test programs")]
 
+use std::future::Future;
 use std::sync::mpsc::{self, Sender};
+use std::time::{Duration, Instant};
 
 use deathwatch::{
-    ActorHandle, ActorRef, Context, Down, ExitReason, Group, GroupChange, JoinError, Message, MonitorGuard,
-    MonitorRef, Options, Request, Runtime, SendError, StartError, Target, Topic,
+    ActorHandle, ActorRef, Attachment, Context, Down, ExitReason, Group, GroupChange, JoinError, Message,
+    Missed, MonitorGuard, MonitorRef, Options, Request, Runtime, SendError, StartError, StreamEnd, Target,
+    TimerRef, Topic,
 };
+use futures::{Stream, StreamExt};
 
 use crate::support::{Event, Events, Note, Retold, Wedge};
 
@@ -101,6 +105,42 @@ pub trait Doll: Sized + Send + 'static {
     fn monitor_group(ctx: &Context<Self>, group: &Group) -> MonitorRef;
     fn subscribe(topic: &Topic<Note>, doll: &ActorRef<Self>) -> Result<bool, JoinError>;
     fn broadcast(group: &Group, number: u32) -> usize;
+    fn note_after(ctx: &Context<Self>, delay: Duration, number: u32) -> TimerRef;
+    fn note_at(ctx: &Context<Self>, when: Instant, number: u32) -> TimerRef;
+    /// Does something later.
+    fn after(
+        ctx: &Context<Self>,
+        delay: Duration,
+        f: impl FnOnce(&mut Self, &Context<Self>) + Send + 'static,
+    ) -> TimerRef;
+    fn note_every(
+        ctx: &Context<Self>,
+        period: Duration,
+        missed: Missed,
+        number: impl FnMut() -> u32 + Send + 'static,
+    ) -> TimerRef;
+    /// A stream of numbers, each a note.
+    fn attach(ctx: &Context<Self>, numbers: impl Stream<Item = u32> + Send + 'static) -> Attachment;
+    /// With a limit, and something to be done at the end.
+    fn attach_with(
+        ctx: &Context<Self>,
+        numbers: impl Stream<Item = u32> + Send + 'static,
+        limit: usize,
+        end: impl FnOnce(&mut Self, StreamEnd) + Send + 'static,
+    ) -> Attachment;
+    fn attach_iter(ctx: &Context<Self>, numbers: impl Iterator<Item = u32> + Send + 'static) -> Attachment;
+    fn attach_iter_with(
+        ctx: &Context<Self>,
+        numbers: impl Iterator<Item = u32> + Send + 'static,
+        limit: usize,
+        end: impl FnOnce(&mut Self, StreamEnd) + Send + 'static,
+    ) -> Attachment;
+    fn pipe(ctx: &Context<Self>, number: impl Future<Output = u32> + Send + 'static) -> Attachment;
+    fn note_on(
+        ctx: &Context<Self>,
+        future: impl Future<Output = ()> + Send + 'static,
+        number: u32,
+    ) -> Attachment;
     fn either(self) -> Either;
     /// Tells the test.
     fn tell(&mut self, event: Event) {
@@ -264,6 +304,79 @@ macro_rules! doll {
 
             fn broadcast(group: &Group, number: u32) -> usize {
                 group.broadcast::<Self, _, _>(Note(number))
+            }
+
+            fn note_after(ctx: &Context<Self>, delay: Duration, number: u32) -> TimerRef {
+                ctx.send_after(delay, Note(number))
+            }
+
+            fn note_at(ctx: &Context<Self>, when: Instant, number: u32) -> TimerRef {
+                ctx.send_at(when, Note(number))
+            }
+
+            fn after(
+                ctx: &Context<Self>,
+                delay: Duration,
+                f: impl FnOnce(&mut Self, &Context<Self>) + Send + 'static,
+            ) -> TimerRef {
+                ctx.send_after(delay, Job::<Self, ()>(Box::new(f)))
+            }
+
+            fn note_every(
+                ctx: &Context<Self>,
+                period: Duration,
+                missed: Missed,
+                mut number: impl FnMut() -> u32 + Send + 'static,
+            ) -> TimerRef {
+                ctx.send_interval(period, move || Note(number()), missed)
+            }
+
+            fn attach(
+                ctx: &Context<Self>,
+                numbers: impl Stream<Item = u32> + Send + 'static,
+            ) -> Attachment {
+                ctx.attach(numbers.map(Note))
+            }
+
+            fn attach_with(
+                ctx: &Context<Self>,
+                numbers: impl Stream<Item = u32> + Send + 'static,
+                limit: usize,
+                end: impl FnOnce(&mut Self, StreamEnd) + Send + 'static,
+            ) -> Attachment {
+                ctx.attach_with(numbers.map(Note), limit, |why| {
+                    Job::<Self, ()>(Box::new(move |doll, _| end(doll, why)))
+                })
+            }
+
+            fn attach_iter(
+                ctx: &Context<Self>,
+                numbers: impl Iterator<Item = u32> + Send + 'static,
+            ) -> Attachment {
+                ctx.attach_iter(numbers.map(Note))
+            }
+
+            fn attach_iter_with(
+                ctx: &Context<Self>,
+                numbers: impl Iterator<Item = u32> + Send + 'static,
+                limit: usize,
+                end: impl FnOnce(&mut Self, StreamEnd) + Send + 'static,
+            ) -> Attachment {
+                ctx.attach_iter_with(numbers.map(Note), limit, |why| {
+                    Job::<Self, ()>(Box::new(move |doll, _| end(doll, why)))
+                })
+            }
+
+            fn pipe(ctx: &Context<Self>, number: impl Future<Output = u32> + Send + 'static) -> Attachment {
+                ctx.pipe(number, Note)
+            }
+
+            fn note_on(
+                ctx: &Context<Self>,
+                future: impl Future<Output = ()> + Send + 'static,
+                number: u32,
+            ) -> Attachment {
+                ctx.send_message_on(future, Note(number))
             }
 
             fn either(self) -> Either {

@@ -5,11 +5,14 @@
 mod support;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use deathwatch::census::{Kind, alive, flush};
 use deathwatch::{
-    ActorRef, Demonitor, ExitReason, Group, Mailbox, Monitors, OnFull, Options, Registry, Runtime, Topic,
+    ActorRef, Demonitor, ExitReason, Group, Mailbox, Missed, Monitors, OnFull, Options, Registry, Runtime,
+    TimerCancel, Topic,
 };
+use futures::{StreamExt, stream};
 
 use support::*;
 
@@ -486,4 +489,102 @@ fn dead_mailboxes_keep_no_waiters() {
     }
     drop(full);
     turn.end();
+}
+
+/// R94: timers that rang, that were cancelled, that their actor did not live to see; streams that ended, that were detached,
+/// that outlived their actor: by a clock that is real, and by one that stands still.
+#[test]
+fn timers_and_streams() {
+    let turn = Turn::take();
+    let _dog = watchdog!();
+    for by_hand in [false, true] {
+        let (runtime, clock) = if by_hand {
+            let (runtime, clock) = solo_by_hand();
+            (runtime, Some(clock))
+        } else {
+            (solo(), None)
+        };
+        let (living, _events) = Puppet::on(&runtime);
+        for round in 0..300_u64 {
+            let (puppet, _events) = Puppet::on(&runtime);
+            let kept = puppet.call(move |_, ctx| {
+                let hour = Duration::from_secs(3_600);
+                let timer = ctx.send_after(hour, Cargo(ctx.id()));
+                if round % 2 == 0 {
+                    assert!(matches!(timer.cancel(), TimerCancel::Cancelled(_)));
+                }
+                ctx.send_after(Duration::from_micros(round), Note(1));
+                ctx.send_interval(Duration::from_micros(50 + round), || Note(2), Missed::CatchUp);
+                ctx.attach(stream::iter(0..20).map(Note));
+                ctx.attach(stream::pending::<Note>());
+                ctx.pipe(std::future::pending(), |()| Note(3)).detach();
+                ctx.attach_iter((0..3).map(Note));
+                (round % 3 == 0).then_some(timer)
+            });
+            living.call(move |_, ctx| {
+                let timer = ctx.send_after(Duration::from_secs(3_600), Note(4));
+                timer.cancel();
+                ctx.send_after(Duration::ZERO, Note(5));
+                ctx.attach(stream::iter(0..2).map(Note)).detach();
+            });
+            if let Some(clock) = &clock {
+                clock.advance(Duration::from_micros(300));
+            }
+            end(&puppet);
+            drop(kept);
+        }
+        // The living has at most what its list had not swept out, and the clock has nothing but what is still to ring.
+        settle(&runtime);
+        until(|| {
+            flush();
+            let [cells, entries] = Turn::count();
+            cells - turn.before[0] <= 1_000 && entries - turn.before[1] <= 1_000
+        });
+        drop((living, runtime, clock));
+    }
+    turn.end();
+}
+
+/// R94: what a dead actor had set does not keep its cell, though it would ring much later, nor its blocks: not in a clock that
+/// nobody moves, nor in one that sleeps until then. (Each thread holds back fewer than 64 blocks that are retired.)
+#[test]
+fn timers_of_the_dead() {
+    let turn = Turn::take();
+    let _dog = watchdog!();
+    for by_hand in [false, true] {
+        let runtime = if by_hand { solo_by_hand().0 } else { solo() };
+        settle(&runtime);
+        let before = Turn::quiet();
+        for kill in [true, false] {
+            let (puppet, _events) = Puppet::on(&runtime);
+            puppet.call(|_, ctx| {
+                for n in 0..500 {
+                    ctx.send_after(Duration::from_secs(3_600 + n), Note(1));
+                }
+                ctx.send_interval(Duration::from_secs(3_600), || Note(2), Missed::Skip);
+            });
+            assert!(Turn::count()[1] >= before[1] + 500);
+            let gone = begun(puppet.wait_exit());
+            if kill {
+                puppet.kill()
+            } else {
+                puppet.stop()
+            }
+            gone.wait();
+        }
+        // What was ending then is gone by now, so it may be less.
+        until(|| {
+            let [cells, entries] = Turn::quiet();
+            cells <= before[0] && entries <= before[1] + 3 * 64
+        });
+        drop(runtime);
+    }
+    turn.end();
+}
+
+/// Waits until something is so.
+fn until(mut what: impl FnMut() -> bool) {
+    while !what() {
+        std::thread::yield_now();
+    }
 }

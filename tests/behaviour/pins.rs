@@ -5,11 +5,11 @@ use std::mem::size_of;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use deathwatch::{
-    ActorHandle, ActorId, ActorRef, Backend, Context, Demonitor, Down, Downs, ErrorReport, ExitReason,
-    ExitWait, Group, GroupChange, Groups, IntoDowns, JoinError, LookupError, Mailbox, MonitorGuard,
-    MonitorRef, Monitors, OnFull, Options, PanicReport, Recipient, RecvTimeoutError, RegisterError, Registry,
-    Request, RequestError, Resolved, Runtime, RuntimeBuilder, SendError, SendWait, ShutdownError, StartError,
-    Topic, WeakActorRef,
+    ActorHandle, ActorId, ActorRef, Attachment, Backend, Context, Demonitor, Down, Downs, ErrorReport,
+    ExitReason, ExitWait, Group, GroupChange, Groups, IntoDowns, JoinError, LookupError, Mailbox,
+    ManualClock, Missed, MonitorGuard, MonitorRef, Monitors, OnFull, Options, PanicReport, Recipient,
+    RecvTimeoutError, RegisterError, Registry, Request, RequestError, Resolved, Runtime, RuntimeBuilder,
+    SendError, SendWait, ShutdownError, StartError, StreamEnd, TimerCancel, TimerRef, Topic, WeakActorRef,
 };
 
 use crate::support::{Idle, Ping};
@@ -59,6 +59,12 @@ fn threads() {
     all::<ErrorReport>();
     all::<PanicReport>();
     all::<Backend>();
+    all::<ManualClock>();
+    all::<TimerRef>();
+    all::<TimerCancel>();
+    all::<Missed>();
+    all::<Attachment>();
+    all::<StreamEnd>();
     all::<StartError>();
     all::<RequestError>();
     all::<SendError<Ping>>();
@@ -152,6 +158,12 @@ fn debug_without_bounds() {
     debug::<Groups<(u8, String)>>();
     debug::<Group>();
     debug::<Topic<SendOnly>>();
+    debug::<ManualClock>();
+    debug::<TimerRef>();
+    debug::<TimerCancel>();
+    debug::<Missed>();
+    debug::<Attachment>();
+    debug::<StreamEnd>();
 }
 
 /// Identities and handles go into tables.

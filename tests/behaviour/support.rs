@@ -12,7 +12,9 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use deathwatch::tasks::{Actor, Handler};
-use deathwatch::{ActorRef, Context, Down, ExitReason, ExitWait, GroupChange, Message, Options, Runtime};
+use deathwatch::{
+    ActorRef, Context, Down, ExitReason, ExitWait, GroupChange, ManualClock, Message, Options, Runtime,
+};
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
 
@@ -49,6 +51,13 @@ macro_rules! watchdog {
 /// A runtime with one worker.
 pub fn solo() -> Runtime {
     Runtime::builder().workers(1).name("solo").build().expect("one worker")
+}
+
+/// A runtime with one worker, and the clock that it goes by.
+pub fn solo_by_hand() -> (Runtime, ManualClock) {
+    let clock = ManualClock::new();
+    let builder = Runtime::builder().workers(1).name("solo");
+    (builder.clock(&clock).build().expect("one worker"), clock)
 }
 
 /// A runtime with two workers.

@@ -267,20 +267,20 @@ pub(super) unsafe fn undo<P>(entry: EntryPtr) {
     }
 }
 
-/// Cancels an entry and clears up after it: tells the target's list, drops the payload, gives up the caller's reference and the
-/// state's. `Err` gives the guard back when the entry had fired before; then nothing was given up.
+/// Cancels an entry and clears up after it: tells the target's list, drops the payload, gives up so many references, the state's
+/// among them. `Err` gives the guard back when the entry had fired before; then nothing was given up.
 ///
 /// # Safety
 ///
-/// The caller owns one reference, and nobody else may cancel.
-pub(super) unsafe fn cancel(entry: EntryPtr, pinned: Guard) -> Result<(), Guard> {
+/// The caller owns the others, and one at least.
+pub(super) unsafe fn cancel(entry: EntryPtr, references: usize, pinned: Guard) -> Result<(), Guard> {
     // SAFETY: alive by the caller's reference. Read before it is given up (rule 5).
     let (this, target, drop_payload) = unsafe {
         let this = entry.as_ref();
         (this, this.target, this.vtable().drop_payload)
     };
     let Some(drop_payload) = drop_payload else {
-        if !this.state().cancel(2) {
+        if !this.state().cancel(references) {
             return Err(pinned);
         }
         // SAFETY: the entry was armed under the guard (rule 8).
@@ -294,7 +294,7 @@ pub(super) unsafe fn cancel(entry: EntryPtr, pinned: Guard) -> Result<(), Guard>
     unsafe {
         note_stale(target, pinned);
         drop_payload(entry);
-        drop(release(entry, 2, &pin()));
+        drop(release(entry, references, &pin()));
     }
     Ok(())
 }

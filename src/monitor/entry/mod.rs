@@ -49,6 +49,8 @@ mod named;
 mod owned;
 mod release;
 mod state;
+mod tick;
+pub mod timer;
 mod watch;
 
 pub use fire::{Firing, Unwatching, let_go};
@@ -137,20 +139,37 @@ impl Entry {
         (watcher, target): (Option<&CellRef>, &CellRef),
         payload: P,
     ) -> Full<P> {
-        sync::census::born(sync::census::Kind::Entry);
         Full {
-            entry: Entry {
-                // SAFETY: static; the pointer is to the whole vtable, whose front is the node's.
-                node: unsafe { Node::with_larger(NonNull::from(vtable).cast()) },
-                hook: Hook::new(Order::new(key.map_or(0, MonitorRef::place))),
-                link: Link::new(),
-                state: State::armed(references),
-                watcher: watcher.map(CellPtr::of),
-                target: CellPtr::of(target),
-                tracked: Tracked::new(),
-            },
+            entry: Entry::new(vtable, key, references, (watcher, target)),
             payload: UnsafeCell::new(ManuallyDrop::new(payload)),
         }
+    }
+
+    /// What is to be the front of a block of its kind.
+    fn new(
+        vtable: &'static EntryVtable,
+        key: Option<MonitorRef>,
+        references: usize,
+        (watcher, target): (Option<&CellRef>, &CellRef),
+    ) -> Self {
+        sync::census::born(sync::census::Kind::Entry);
+        Entry {
+            // SAFETY: static; the pointer is to the whole vtable, whose front is the node's.
+            node: unsafe { Node::with_larger(NonNull::from(vtable).cast()) },
+            hook: Hook::new(Order::new(key.map_or(0, MonitorRef::place))),
+            link: Link::new(),
+            state: State::armed(references),
+            watcher: watcher.map(CellPtr::of),
+            target: CellPtr::of(target),
+            tracked: Tracked::new(),
+        }
+    }
+
+    /// The block is about to be freed.
+    fn end(&self) {
+        self.hook.end();
+        self.link.end();
+        self.tracked.end();
     }
 
     fn state(&self) -> &State {
@@ -295,14 +314,7 @@ impl Retired {
 /// `entry` is the front of a `Full<P>` that nobody holds any more, whose payload is gone.
 unsafe fn free<P>(entry: EntryPtr) {
     // SAFETY: by the contract; made by `create` with this type.
-    end(unsafe { pool::take_block(entry.cast::<Full<P>>()) });
-}
-
-/// What was taken out of a block that is free.
-fn end<P>(full: Full<P>) {
-    full.entry.hook.end();
-    full.entry.link.end();
-    full.entry.tracked.end();
+    unsafe { pool::take_block(entry.cast::<Full<P>>()) }.entry.end();
 }
 
 /// # Safety

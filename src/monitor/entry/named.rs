@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::{Entry, EntryPtr, EntryVtable, Full, end};
+use super::{Entry, EntryPtr, EntryVtable, Full};
 use crate::cell::CellRef;
 use crate::id::MonitorRef;
 use crate::structs::pool;
@@ -35,7 +35,7 @@ pub(super) fn create<P: Send>(
 pub(super) unsafe fn free<P>(entry: EntryPtr) {
     // SAFETY: by the contract; made by `create` with this type.
     let named = unsafe { pool::take_block(entry.cast::<Named<P>>()) };
-    end(named.full);
+    named.full.entry.end();
     drop(named.asked_as); // a string: no code of the user's
 }
 

@@ -70,7 +70,7 @@ impl<P: Act> Drop for Owned<P> {
     fn drop(&mut self) {
         // SAFETY: the owner's reference, given up once.
         unsafe {
-            if let Err(pinned) = fire::cancel(self.entry, pin()) {
+            if let Err(pinned) = fire::cancel(self.entry, 2, pin()) {
                 let target = release(self.entry, 1, &pinned);
                 drop(pinned);
                 drop(target);

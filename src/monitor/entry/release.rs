@@ -276,7 +276,7 @@ impl<K: Key, X: Beside, P: Along> Drop for Ledger<K, X, P> {
 unsafe fn settle(entry: EntryPtr) {
     // SAFETY: by the contract; nobody else cancels.
     unsafe {
-        if let Err(pinned) = fire::cancel(entry, pin()) {
+        if let Err(pinned) = fire::cancel(entry, 2, pin()) {
             let target = release(entry, 1, &pinned);
             drop(pinned);
             drop(target);

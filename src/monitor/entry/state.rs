@@ -15,7 +15,7 @@ const ONE: usize = 4;
 /// | `FIRED` | the target's exit, or an attach that comes after it | the state's reference; node and payload travel with it |
 /// | `CANCELLED` | demonitor, the watcher's exit, the owner of a wait | the payload, the state's reference |
 ///
-/// An outcome is set once and never cleared. References only ever become fewer, so who owns all that are left can rely on it.
+/// An outcome is set once and never cleared. Only who owns a reference can add one, so who owns all that are left can rely on it.
 pub struct State {
     word: AtomicUsize,
 }
@@ -80,6 +80,13 @@ impl State {
     pub fn is_armed(&self) -> bool {
         // ORDERING: Relaxed: a snapshot for introspection. What is read on its strength is there by the guard.
         self.word.load(Ordering::Relaxed) & OUTCOME == 0
+    }
+
+    /// One more reference. The caller owns one.
+    pub fn hold(&self) {
+        // ORDERING: Relaxed, as for any count.
+        let before = self.word.fetch_add(ONE, Ordering::Relaxed);
+        debug_assert!(before >= ONE, "held by who has no reference");
     }
 
     /// So many references less, of an entry that has an outcome. `Some`: they were the last.

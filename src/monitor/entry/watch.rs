@@ -94,7 +94,7 @@ pub fn demonitor(watcher: &CellRef, key: MonitorRef) -> Demonitor {
     };
     let entry = of_hook(hook);
     // SAFETY: removing the key made the table's reference ours (rule 2), so the entry is alive; the guard is older than that.
-    let Err(pinned) = (unsafe { fire::cancel(entry, pinned) }) else { return Demonitor::Cancelled };
+    let Err(pinned) = (unsafe { fire::cancel(entry, 2, pinned) }) else { return Demonitor::Cancelled };
     // SAFETY: it has fired: only who removed the key may cancel. The table's reference is given up once; the state's is the
     // node's.
     unsafe {
@@ -169,7 +169,7 @@ pub fn monitored_by(target: &CellRef) -> Vec<ActorId> {
         // SAFETY: reached under the guard, and armed, so its watcher is there (rule 8).
         unsafe {
             let entry = entry.as_ref();
-            if entry.state().is_armed() && entry.vtable().turn == Turn::Second {
+            if entry.state().is_armed() && matches!(entry.vtable().deliver, Deliver::Post) {
                 found.extend(entry.watcher.map(|watcher| watcher.id(&pinned)));
             }
         }

@@ -11,3 +11,5 @@ mod groups;
 mod names;
 mod requests;
 mod runtimes;
+mod streams;
+mod timers;
