@@ -24,7 +24,7 @@ use std::any::TypeId;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::Arc as StdArc;
 
 use crate::clock::Clock;
@@ -34,7 +34,6 @@ use crate::mailbox::inbox::{Inbox, Push};
 use crate::mailbox::node::{Discard, Unopened};
 use crate::mailbox::parcel::{Parcel, Sealed};
 use crate::reason::ExitReason;
-use crate::reclaim::Guard;
 use crate::structs::list::List;
 use crate::structs::map_slot::MapSlot;
 use crate::structs::once::Once;
@@ -43,9 +42,11 @@ use crate::sync::{Arc, Tracked, census};
 
 pub mod body;
 pub mod life;
+mod ptr;
 
 pub use body::{Host, Runnable, spawn};
 use life::{Life, Notify};
+pub use ptr::CellPtr;
 
 /// The front of every actor's block.
 pub struct Cell {
@@ -195,93 +196,6 @@ unsafe fn drop_in_place_quietly<T>(place: *mut T) {
     }
 }
 
-/// A cell that nobody is asked to keep. It can be used only where something else says that the block is there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct CellPtr(NonNull<Cell>);
-
-// SAFETY: only a place; what it leads to may be shared.
-unsafe impl Send for CellPtr {}
-// SAFETY: as above.
-unsafe impl Sync for CellPtr {}
-
-impl CellPtr {
-    /// Where a cell is.
-    pub fn of(cell: &CellRef) -> Self {
-        CellPtr(cell.0)
-    }
-
-    /// Who it is.
-    ///
-    /// # Safety
-    ///
-    /// The guard began before the block was retired.
-    pub unsafe fn id(self, _guard: &Guard) -> ActorId {
-        // SAFETY: the block is there; rule 5. Field by field: what is beside it may have been dropped.
-        unsafe {
-            (*self.0.as_ptr()).tracked.touch();
-            (&raw const (*self.0.as_ptr()).id).read()
-        }
-    }
-
-    /// The list of those who watch it.
-    ///
-    /// # Safety
-    ///
-    /// As for [`id`](Self::id).
-    pub unsafe fn watchers(self, _guard: &Guard) -> &List {
-        // SAFETY: as in `id`; what is borrowed does not outlive the guard.
-        unsafe {
-            (*self.0.as_ptr()).tracked.touch();
-            &(*self.0.as_ptr()).watchers
-        }
-    }
-
-    /// A reference, if anybody still has one.
-    ///
-    /// # Safety
-    ///
-    /// As for [`id`](Self::id).
-    pub unsafe fn try_hold(self, _guard: &Guard) -> Option<CellRef> {
-        // SAFETY: as in `id`.
-        let refs = unsafe {
-            (*self.0.as_ptr()).tracked.touch();
-            &(*self.0.as_ptr()).refs
-        };
-        // ORDERING: Relaxed: only the expected value below.
-        let mut count = refs.load(Ordering::Relaxed);
-        while count > 0 {
-            // ORDERING: Relaxed, as for any count: the caller knows the cell by an entry, which was published after the cell
-            // was made; while the count is not zero nobody takes anything from it.
-            match refs.compare_exchange_weak(count, count + 1, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some(CellRef(self.0)),
-                Err(now) => count = now,
-            }
-        }
-        None
-    }
-
-    /// What is in it.
-    ///
-    /// # Safety
-    ///
-    /// Somebody's reference is counted as long as what is borrowed here is used.
-    pub unsafe fn get<'a>(self) -> &'a Cell {
-        // SAFETY: by the contract.
-        let cell = unsafe { self.0.as_ref() };
-        cell.tracked.touch();
-        cell
-    }
-
-    /// A reference that was counted before.
-    ///
-    /// # Safety
-    ///
-    /// The caller owns a counted reference (see [`CellRef::into_ptr`]) and hands it over.
-    pub unsafe fn adopt(self) -> CellRef {
-        CellRef(self.0)
-    }
-}
-
 impl PartialEq for CellRef {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
@@ -310,7 +224,7 @@ impl CellRef {
 
     /// The place alone; the reference stays counted, and is the caller's.
     pub fn into_ptr(self) -> CellPtr {
-        CellPtr(ManuallyDrop::new(self).0)
+        CellPtr::of(&ManuallyDrop::new(self))
     }
 
     /// Makes the actor look again, by queueing it if need be.
@@ -479,7 +393,7 @@ impl Undelivered {
             if !queued {
                 crate::guard::drop_quietly(Discard(node, Unopened::Dying));
             }
-            ptr::drop_in_place(&mut this.to);
+            std::ptr::drop_in_place(&mut this.to);
             queued
         }
     }
