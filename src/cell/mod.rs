@@ -520,8 +520,8 @@ impl<S> Deref for Strong<S> {
 }
 
 impl<S> Strong<S> {
-    /// A handle where there may be none any more: only for the actor itself, which decides when it ends, for its maker,
-    /// and to an actor that lives on without.
+    /// A handle where there may be none any more: for the actor itself, which decides when it ends, and for its maker; to
+    /// an actor that lives on without; and for whoever can do with a handle to an actor that ends all the same.
     pub fn revive(address: &Address<S>) -> Self {
         let cell = address.cell.clone();
         // ORDERING: Relaxed: as for any count. The common reference is paid for by the clone if we are the first,

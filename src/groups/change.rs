@@ -134,9 +134,8 @@ impl Look<()> {
         let mut joined = Vec::new();
         for (id, member, ()) in self.core.members.all() {
             if !left.remove(&id) {
-                // Whose last handle has gone is about to end, and not worth telling.
-                let Some(strong) = Strong::reach(&member.anonymous()) else { continue };
-                joined.push(ActorHandle::new(strong));
+                // Also one without handles, which may end, or make itself one: nobody would have us look again.
+                joined.push(ActorHandle::new(Strong::revive(&member.anonymous())));
             }
             told.insert(id);
         }
