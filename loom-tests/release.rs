@@ -162,7 +162,7 @@ fn lend_vs_take_back_vs_exit() {
 /// What is taken back while its holder lives on is swept out of its list, like monitors.
 #[test]
 fn taken_back_while_the_target_lives() {
-    model("taken_back_while_the_target_lives", Bound::Preemptions(2), 1, || {
+    model("taken_back_while_the_target_lives", Bound::Preemptions(2), 5_400, || {
         let (names, target) = (names(), Party::new());
         let borrow = |names: &Names, key: u8, cell: &CellRef| {
             names.lend(&key, cell, (), ()).unwrap();
