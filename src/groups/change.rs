@@ -84,8 +84,8 @@ impl Watch<()> {
 impl<X: Beside> Watch<X> {
     /// Has the watcher look, if it is not about to.
     pub fn look(&self, core: &Arc<Core<X>>, monitor: MonitorRef, watcher: &CellRef) {
-        // ORDERING: Release, also where a look is pending, so that it sees the change that we come from.
-        if !self.told.pending.swap(true, Ordering::Release) {
+        // ORDERING: Relaxed: whoever comes from a change has passed the fence of `Core::changed`; see `Look::change`.
+        if !self.told.pending.swap(true, Ordering::Relaxed) {
             (self.post)(watcher, Look { core: Arc::clone(core), monitor, told: Arc::clone(&self.told) });
         }
     }
@@ -123,9 +123,9 @@ where
 impl Look<()> {
     /// What there is to tell, if anything, and if it is still wanted.
     fn change(self, watcher: &CellRef) -> Option<GroupChange> {
-        // ORDERING: Acquire pairs with the Release in `look`: the changes that led here are seen below. A read-modify-write,
-        // so that a change whose look we stand for is one of them.
-        self.told.pending.swap(false, Ordering::Acquire);
+        // ORDERING: Relaxed, between the fences of `Core::changed` and below: who found a look pending is seen below. A
+        // read-modify-write, so that there is no such one whom this has not come after.
+        self.told.pending.swap(false, Ordering::Relaxed);
         // ORDERING: SeqCst: see `Core::changed`.
         fence(Ordering::SeqCst);
         self.core.watchers.find(&self.monitor, |actor, _| actor == watcher).filter(|same| *same)?;
