@@ -103,12 +103,13 @@ fn lend_vs_exit_vs_lend() {
             let (names, cell) = (names.clone(), cell.clone());
             move || names.lend(&NAME, &cell, (), ())
         });
+        let dead = cell.reason().is_some();
         let lent = names.lend(&NAME, &other.cell(), (), ());
         exit.join().unwrap();
         let first = lender.join().unwrap();
         match lent {
             Ok(()) => assert_eq!(holder(&names), Some(other.cell().id)),
-            Err(Refused::Taken(by)) => assert_eq!((by, holder(&names)), (cell.id, None)),
+            Err(Refused::Taken(by)) => assert_eq!((by, holder(&names), dead), (cell.id, None, false)),
             Err(Refused::Dead) => panic!("it lives"),
         }
         if let Err(Refused::Taken(by)) = first {

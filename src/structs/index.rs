@@ -180,7 +180,6 @@ mod model {
             Ok(())
         }
 
-        #[expect(clippy::type_complexity, reason = "as the real one's")]
         pub(super) fn remove_if(
             &self,
             key: &impl Equivalent<K>,

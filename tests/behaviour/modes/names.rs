@@ -11,8 +11,8 @@ use deathwatch::{
 };
 
 use super::deaths::{Scene, ways};
-use crate::doll::{Doll, Either, Play, in_all_combinations, in_both_modes};
-use crate::support::{Idle, Puppet, Tally, Told, corpse, duo, end, settle, solo};
+use crate::doll::{Doll, Either, Play, TaskDoll, in_all_combinations, in_both_modes};
+use crate::support::{Idle, Puppet, Tally, Told, Wedge, corpse, duo, end, settle, solo};
 
 in_all_combinations! {
     every_way_of_dying_frees_the_name
@@ -22,6 +22,7 @@ in_all_combinations! {
 }
 
 in_both_modes! {
+    nobody_is_told_between_the_steps
     a_failed_start_leaves_the_name_free
     a_name_that_is_taken
     the_start_hook_sees_its_own_name
@@ -83,6 +84,40 @@ fn free_before_the_first_of_many_downs<W: Doll, T: Doll>() {
     }
     target.kill();
     assert!((0..many).all(|_| told.recv().unwrap() == 0));
+}
+
+/// R18, R93: an exit that goes on in steps lets others run in between: by then nobody has been told who could find the name
+/// taken.
+fn nobody_is_told_between_the_steps<W: Doll>() {
+    let (stand, stage) = (solo(), solo());
+    let names = stage.registry().clone();
+    let (target, _) = TaskDoll::new();
+    let target = target.start_with(Options::new().runtime(&stage).registered("target")).unwrap();
+    let (watcher, _) = W::on(&stand);
+    let ctx = watcher.context();
+    let many = 10_000;
+    for _ in 0..many {
+        W::monitor(&ctx, &target);
+    }
+    // The one worker has the target, then this one, then the target's second step.
+    let (next, _) = TaskDoll::on(&stage);
+    next.call(|_, _| ());
+    let wedge = target.wedge();
+    let (entered, inside) = mpsc::channel();
+    let (hold, held) = Wedge::new();
+    next.tell(move |_, _| {
+        entered.send(()).unwrap();
+        held();
+    });
+    target.kill();
+    drop(wedge);
+    inside.recv().unwrap();
+    assert_eq!(target.exit_reason(), Some(ExitReason::Kill), "the first step is over");
+    assert_eq!((names.handle("target"), watcher.downs()), (None, 0));
+    drop(hold);
+    target.wait_exit().wait();
+    while watcher.downs() < many {}
+    assert!(names.is_empty());
 }
 
 /// R6: resolved once; the `Down` says the name; nobody of that name is `NoProc`, and a later holder makes no difference.
