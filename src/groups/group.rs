@@ -122,8 +122,7 @@ impl Group {
         self.addresses::<A>().filter(|address| post::send(address, message.clone()).is_ok()).count()
     }
 
-    /// How many members there are. (One that has died is counted until its exit has freed its place, which is before anybody
-    /// is told.)
+    /// How many members there are. (One that has just died may still be counted.)
     pub fn len(&self) -> usize {
         self.core.members.len()
     }

@@ -125,8 +125,7 @@ impl<M: Message + Clone> Topic<M> {
         all.filter_map(|(_, cell, _)| Strong::reach(&cell.anonymous()).map(ActorHandle::new)).collect()
     }
 
-    /// How many subscribers there are. (One that has died is counted until its exit has freed its place, which is before
-    /// anybody is told.)
+    /// How many subscribers there are. (One that has just died may still be counted.)
     pub fn len(&self) -> usize {
         self.core.members.len()
     }

@@ -168,8 +168,7 @@ impl<K: Key> Registry<K> {
         Resolved { cell, name: spell(&key) }
     }
 
-    /// How many names there are. (One whose holder has died is counted until its exit has freed it, which is before anybody
-    /// is told.)
+    /// How many names there are. (One whose holder has just died may still be counted.)
     pub fn len(&self) -> usize {
         self.ledger.len()
     }
