@@ -250,6 +250,12 @@ fn bounded_mailboxes<D: Doll>() {
     drop(wedge);
     assert_eq!(heard.label(), "note 0");
     assert_eq!(heard.label(), "+2 -0");
+
+    // It took no place there, and so gave none back.
+    full.call(|_, _| ());
+    let wedge = full.wedge();
+    assert_eq!((D::try_note(&full, 1), D::try_note(&full, 2)), (true, false));
+    drop(wedge);
 }
 
 /// R94: the groups of a runtime, and of one's own; a group and a topic of one key are two things.
