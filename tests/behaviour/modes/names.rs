@@ -91,7 +91,18 @@ fn free_before_the_first_of_many_downs<W: Doll, T: Doll>() {
 fn nobody_is_told_between_the_steps<W: Doll>() {
     let (stand, stage) = (solo(), solo());
     let names = stage.registry().clone();
+    // Whoever is woken by the drop of the target runs before the second step.
+    let (next, _) = TaskDoll::on(&stage);
+    next.call(|_, _| ());
+    let (entered, inside) = mpsc::channel();
+    let (hold, held) = Wedge::new();
     let (target, _) = TaskDoll::new();
+    let target = target.at_drop(move || {
+        next.tell(move |_, _| {
+            entered.send(()).unwrap();
+            held();
+        });
+    });
     let target = target.start_with(Options::new().runtime(&stage).registered("target")).unwrap();
     let (watcher, _) = W::on(&stand);
     let ctx = watcher.context();
@@ -99,23 +110,11 @@ fn nobody_is_told_between_the_steps<W: Doll>() {
     for _ in 0..many {
         W::monitor(&ctx, &target);
     }
-    // The one worker has the target, then this one, then the target's second step.
-    let (next, _) = TaskDoll::on(&stage);
-    next.call(|_, _| ());
-    let wedge = target.wedge();
-    let (entered, inside) = mpsc::channel();
-    let (hold, held) = Wedge::new();
-    next.tell(move |_, _| {
-        entered.send(()).unwrap();
-        held();
-    });
     target.kill();
-    drop(wedge);
     inside.recv().unwrap();
     assert_eq!(target.exit_reason(), Some(ExitReason::Kill), "the first step is over");
     assert_eq!((names.handle("target"), watcher.downs()), (None, 0));
     drop(hold);
-    target.wait_exit().wait();
     while watcher.downs() < many {}
     assert!(names.is_empty());
 }
