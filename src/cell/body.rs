@@ -237,6 +237,19 @@ impl Drop for Runnable {
     }
 }
 
+impl CellRef {
+    /// The cell as an address, if its messages are opened with an S.
+    pub fn address<S: 'static>(&self) -> Option<Address<S>> {
+        let same = (self.vtable.stage)() == TypeId::of::<S>();
+        same.then(|| Address { cell: self.clone(), stage: PhantomData })
+    }
+
+    /// The cell as an address to which nothing can be sent.
+    pub fn anonymous(&self) -> Address<Erased> {
+        Address { cell: self.clone(), stage: PhantomData }
+    }
+}
+
 /// # Safety
 ///
 /// `cell` is the front of a `CellOf<F, H>`. (The same holds for the functions below.)

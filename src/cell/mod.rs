@@ -20,7 +20,6 @@
 //! 5. When there is no `CellRef` any more, nobody touches anything but `refs`, `watchers`, `id` and `tracked`, which drop
 //!    nothing, and those only under a guard that began before.
 
-use std::any::TypeId;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -252,17 +251,6 @@ impl CellRef {
     pub fn register(&self, cx: &std::task::Context<'_>) {
         // SAFETY: the vtable belongs to this block.
         unsafe { (self.vtable.register)(self, cx) };
-    }
-
-    /// The cell as an address, if its messages are opened with an S.
-    pub fn address<S: 'static>(&self) -> Option<Address<S>> {
-        let same = (self.vtable.stage)() == TypeId::of::<S>();
-        same.then(|| Address { cell: self.clone(), stage: PhantomData })
-    }
-
-    /// The cell as an address to which nothing can be sent.
-    pub fn anonymous(&self) -> Address<Erased> {
-        Address { cell: self.clone(), stage: PhantomData }
     }
 
     /// The runtime the actor belongs to, for those who know its type.
