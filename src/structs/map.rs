@@ -451,7 +451,7 @@ impl Map {
             segment,
             || Box::into_raw((first..2 * first).map(Hook::sentinel).collect::<Box<[Hook]>>()).cast(),
             // SAFETY: just made, and not shared.
-            |made| drop(unsafe { sentinels_of(index, made) }),
+            |made| unsafe { free_sentinels(index, made) },
         );
         // SAFETY: as above; there are `first` of them.
         unsafe { &*sentinels.add(bucket - first) }
@@ -483,21 +483,22 @@ impl Drop for Map {
                 // ORDERING: as above.
                 let segment = segment.load(Ordering::Relaxed);
                 if !segment.is_null() {
-                    sentinels_of(index, segment).iter().for_each(Hook::end);
+                    free_sentinels(index, segment);
                 }
             }
         }
     }
 }
 
-/// The sentinels of one range of buckets, as they were made.
+/// Frees the sentinels of one range of buckets.
 ///
 /// # Safety
 ///
 /// `first` is what the segment of this index was set to, or was to be; nobody else has it any more.
-unsafe fn sentinels_of(index: usize, first: *mut Hook) -> Box<[Hook]> {
-    // SAFETY: by the contract; so many were made.
-    unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(first, 1 << index)) }
+unsafe fn free_sentinels(index: usize, first: *mut Hook) {
+    // SAFETY: by the contract; so many were made, in one box.
+    let sentinels = unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(first, 1 << index)) };
+    sentinels.iter().for_each(Hook::end);
 }
 
 /// The bucket that a bucket was split from: itself without its highest bit.
