@@ -159,7 +159,7 @@ fn two_desks_vs_rest() {
 /// done by then need not.
 #[test]
 fn clearing_vs_sweep() {
-    model("alarm_clearing_vs_sweep", Bound::Preemptions(3), 690, || {
+    model("alarm_clearing_vs_sweep", Bound::Preemptions(3), 1_150, || {
         let hall = hall(1);
         let worker = spawn({
             let hall = hall.clone();
@@ -214,7 +214,7 @@ fn close_vs_laying_vs_posting() {
 /// Two take an alarm each back that the clock has: it hears of both.
 #[test]
 fn recalls_vs_rest() {
-    model("alarm_recalls_vs_rest", Bound::Preemptions(3), 1_000, || {
+    model("alarm_recalls_vs_rest", Bound::Preemptions(3), 6_300, || {
         let hall = hall(0);
         let (alarms, fates): (Vec<_>, Vec<_>) = [1, 2].map(alarm).into_iter().unzip();
         let recalls = alarms.into_iter().zip(&fates).map(|(alarm, fate)| {

@@ -384,5 +384,12 @@ fn a_full_mailbox<D: Doll>() {
             D::attach_with(ctx, stream::iter(0..100), 10, |doll, _| doll.tell(Event::Note(100)));
         });
         (0..=100).for_each(|n| assert_eq!(events.label(), format!("note {n}")));
+        // Nor have they given back places that they never had.
+        if on_full == OnFull::Reject {
+            doll.downs();
+            let wedge = doll.wedge();
+            assert!(D::try_note(&doll, 3) && !D::try_note(&doll, 4));
+            drop(wedge);
+        }
     }
 }

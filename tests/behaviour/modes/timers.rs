@@ -389,6 +389,13 @@ fn a_full_mailbox<D: Doll>() {
         drop(wedge);
         let labels: Vec<_> = (0..4).map(|_| events.label()).collect();
         assert_eq!(labels, ["note 1", "note 2", "note 7", "note 8"]);
+        // Nor has it given back a place that it never had.
+        if on_full == OnFull::Reject {
+            doll.downs();
+            let wedge = doll.wedge();
+            assert!(D::try_note(&doll, 3) && D::try_note(&doll, 4) && !D::try_note(&doll, 5));
+            drop(wedge);
+        }
     }
 }
 
