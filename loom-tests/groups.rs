@@ -44,7 +44,7 @@ fn known() -> Vec<ActorId> {
 /// R94: Somebody joins while somebody becomes a watcher.
 #[test]
 fn join_vs_watch() {
-    model("join_vs_watch", Bound::Preemptions(3), 2_200, || {
+    model("join_vs_watch", Bound::Preemptions(3), 7_500, || {
         let (core, pool) = (Core::<()>::new(), Pool::new());
         let (watcher, member) = (pool.sleeper(Birth::default()), pool.sleeper(Birth::default()));
         let names = Party::new();
@@ -66,7 +66,7 @@ fn join_vs_watch() {
 /// R94: A member dies while the watcher looks who is there: it is told in the end, and only of whom it was told.
 #[test]
 fn death_vs_look() {
-    model("death_vs_look", Bound::Preemptions(3), 3_600, || {
+    model("death_vs_look", Bound::Preemptions(3), 3_900, || {
         let (core, pool) = (Core::<()>::new(), Pool::new());
         let (watcher, member, stays) = (pool.sleeper(Birth::default()), Party::new(), Party::new());
         let key = monitor(&member.address(), watcher.cell());

@@ -25,7 +25,7 @@ fn holder(names: &Names) -> Option<ActorId> {
 /// R93: Lent in time or too late, it is given back by the exit, or refused; nothing stays.
 #[test]
 fn lend_vs_exit() {
-    model("lend_vs_exit", Bound::Unbounded, 440, || {
+    model("lend_vs_exit", Bound::Unbounded, 390, || {
         let (names, target) = (names(), Party::new());
         let cell = target.cell();
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -40,7 +40,7 @@ fn lend_vs_exit() {
 /// R93: The exit gives back what somebody else takes back at the same time: once, and it can be lent anew.
 #[test]
 fn take_back_vs_exit() {
-    model("take_back_vs_exit", Bound::Preemptions(3), 900, || {
+    model("take_back_vs_exit", Bound::Preemptions(3), 330, || {
         let (names, target, other) = (names(), Party::new(), Party::new());
         let cell = target.cell();
         names.lend(&NAME, &cell, (), ()).unwrap();
@@ -57,7 +57,7 @@ fn take_back_vs_exit() {
 /// R18, R93: Who hears of the death finds the name free, in whichever order name and monitor came.
 #[test]
 fn free_before_the_down() {
-    model("free_before_the_down", Bound::Preemptions(3), 870, || {
+    model("free_before_the_down", Bound::Preemptions(3), 260, || {
         let (names, target, mut watcher) = (names(), Party::new(), Party::new());
         let before = monitor(&watcher.address(), &target.cell());
         names.lend(&NAME, &target.cell(), (), ()).unwrap();
@@ -95,7 +95,7 @@ fn free_before_the_down_in_steps() {
 /// keeps it.
 #[test]
 fn lend_vs_exit_vs_lend() {
-    model("lend_vs_exit_vs_lend", Bound::Preemptions(3), 2_000, || {
+    model("lend_vs_exit_vs_lend", Bound::Preemptions(3), 10_900, || {
         let (names, target, other) = (names(), Party::new(), Party::new());
         let cell = target.cell();
         let exit = spawn(move || target.die(ExitReason::Kill));
@@ -123,7 +123,7 @@ fn lend_vs_exit_vs_lend() {
 /// Two claim one name: one gets it, and the other is told who.
 #[test]
 fn lend_vs_lend() {
-    model("lend_vs_lend", Bound::Unbounded, 6, || {
+    model("lend_vs_lend", Bound::Unbounded, 40, || {
         let (names, one, two) = (names(), Party::new(), Party::new());
         let rival = spawn({
             let (names, cell) = (names.clone(), two.cell());
@@ -144,7 +144,7 @@ fn lend_vs_lend() {
 /// Taken back as soon as it can be found, before it is in the list of its holder: nothing of it stays.
 #[test]
 fn lend_vs_take_back_vs_exit() {
-    model("lend_vs_take_back_vs_exit", Bound::Preemptions(2), 1_500, || {
+    model("lend_vs_take_back_vs_exit", Bound::Preemptions(2), 1_300, || {
         let (names, target) = (names(), Party::new());
         let cell = target.cell();
         let taker = spawn({
@@ -163,7 +163,7 @@ fn lend_vs_take_back_vs_exit() {
 /// What is taken back while its holder lives on is swept out of its list, like monitors.
 #[test]
 fn taken_back_while_the_target_lives() {
-    model("taken_back_while_the_target_lives", Bound::Preemptions(2), 5_400, || {
+    model("taken_back_while_the_target_lives", Bound::Preemptions(2), 3_300, || {
         let (names, target) = (names(), Party::new());
         let borrow = |names: &Names, key: u8, cell: &CellRef| {
             names.lend(&key, cell, (), ()).unwrap();
@@ -184,7 +184,7 @@ fn taken_back_while_the_target_lives() {
 /// Who looks finds the holder or nobody, and nothing that is gone.
 #[test]
 fn find_vs_take_back_vs_exit() {
-    model("find_vs_take_back_vs_exit", Bound::NoMoreThan(2, 2), 7_300, || {
+    model("find_vs_take_back_vs_exit", Bound::NoMoreThan(2, 2), 2_900, || {
         let (names, target) = (names(), Party::new());
         let (cell, id) = (target.cell(), target.cell().id);
         names.lend(&NAME, &cell, (), ()).unwrap();
@@ -206,7 +206,7 @@ fn find_vs_take_back_vs_exit() {
 /// A ledger that goes gives everything back, also while a holder dies.
 #[test]
 fn end_of_the_ledger_vs_exit() {
-    model("end_of_the_ledger_vs_exit", Bound::Unbounded, 2_700, || {
+    model("end_of_the_ledger_vs_exit", Bound::Unbounded, 1_270, || {
         let (names, target, other) = (names(), Party::new(), Party::new());
         names.lend(&NAME, &target.cell(), (), ()).unwrap();
         names.lend(&(NAME + 1), &other.cell(), (), ()).unwrap();
