@@ -61,7 +61,7 @@ fn wait(mut asker: Asker<Question, Answer>) -> Result<u32, NoAnswer> {
 /// The asker gets the answer, and is woken for it.
 #[test]
 fn answer_vs_wait() {
-    model("answer_vs_wait", Bound::Unbounded, 5_600, || {
+    model("answer_vs_wait", Bound::Unbounded, 1_500, || {
         let mut party = Party::new();
         let (asker, parcel) = question::<Prompt>();
         let answering = spawn(move || {
@@ -76,7 +76,7 @@ fn answer_vs_wait() {
 /// The asker leaves while it is answered: the answer is dropped once, by one of the two.
 #[test]
 fn answer_vs_asker_leaving() {
-    model("answer_vs_asker_leaving", Bound::Unbounded, 960, || {
+    model("answer_vs_asker_leaving", Bound::Unbounded, 370, || {
         let mut party = Party::new();
         let (mut asker, parcel) = question::<Prompt>();
         let answering = spawn(move || {

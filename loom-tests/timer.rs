@@ -39,7 +39,7 @@ fn notes(heard: &[Heard], most: usize) -> usize {
 /// Cancelled, it is not handled; not cancelled, it has fired, and is handled.
 #[test]
 fn ring_vs_cancel_vs_handling() {
-    model("timer_ring_vs_cancel_vs_handling", Bound::Preemptions(3), 3_800, || {
+    model("timer_ring_vs_cancel_vs_handling", Bound::Preemptions(2), 27_000, || {
         let party = Party::new();
         let (handle, alarm) = once(&party.address(), 1, Note::new(1));
         let handling = handling(party);
@@ -58,7 +58,7 @@ fn ring_vs_cancel_vs_handling() {
 /// Its actor dies meanwhile.
 #[test]
 fn ring_vs_cancel_vs_exit() {
-    model("timer_ring_vs_cancel_vs_exit", Bound::Preemptions(2), 3_000, || {
+    model("timer_ring_vs_cancel_vs_exit", Bound::NoMoreThan(1, 2), 18_000, || {
         let mut party = Party::new();
         let (handle, alarm) = once(&party.address(), 1, Note::new(1));
         let exit = spawn(move || {
@@ -81,7 +81,7 @@ fn ring_vs_cancel_vs_exit() {
 /// It is set by another thread while its actor dies.
 #[test]
 fn setting_vs_exit() {
-    model("timer_setting_vs_exit", Bound::Unbounded, 12_000, || {
+    model("timer_setting_vs_exit", Bound::Preemptions(3), 3_400, || {
         let party = Party::new();
         let address = party.address();
         let exit = spawn(move || party.die(ExitReason::Kill));
@@ -106,7 +106,7 @@ fn maker() -> impl FnMut() -> Note + Send + 'static {
 /// An interval that counts what is missed: each ringing is handled, however the ringing meets the handling.
 #[test]
 fn interval_vs_handling() {
-    model("timer_interval_vs_handling", Bound::Unbounded, 140, || {
+    model("timer_interval_vs_handling", Bound::Preemptions(3), 1_600, || {
         let party = Party::new();
         let (handle, alarm) = every(&party.address(), 1, Missed::CatchUp, maker());
         let handling = handling(party);
@@ -122,7 +122,7 @@ fn interval_vs_handling() {
 /// An interval that skips, cancelled while it rings and while the message of one ringing is made.
 #[test]
 fn interval_vs_cancel_vs_handling() {
-    model("timer_interval_vs_cancel_vs_handling", Bound::Preemptions(2), 6_000, || {
+    model("timer_interval_vs_cancel_vs_handling", Bound::NoMoreThan(1, 2), 99_000, || {
         let party = Party::new();
         let (handle, alarm) = every(&party.address(), 1, Missed::Skip, maker());
         let handling = handling(party);
@@ -138,7 +138,7 @@ fn interval_vs_cancel_vs_handling() {
 /// An interval whose actor dies.
 #[test]
 fn interval_vs_exit() {
-    model("timer_interval_vs_exit", Bound::Preemptions(3), 400, || {
+    model("timer_interval_vs_exit", Bound::Preemptions(3), 16_000, || {
         let mut party = Party::new();
         let (handle, alarm) = every(&party.address(), 1, Missed::CatchUp, maker());
         let exit = spawn(move || {
