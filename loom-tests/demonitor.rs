@@ -1,20 +1,25 @@
 //! Taking a monitor back while everything else goes on.
 
-use deathwatch::ExitReason;
+use deathwatch::internals::cell::{Address, CellRef};
+use deathwatch::{ExitReason, MonitorRef};
 
-use crate::fixture::{Party, is_down, monitor, monitor_plainly, spawn, took_back};
+use crate::fixture::{Desk, Party, is_down, monitor, monitor_plainly, spawn, took_back};
 use crate::harness::{Bound, model};
+
+fn vs_exit(monitor: fn(&Address<Desk>, &CellRef) -> MonitorRef) {
+    let (watcher, target) = (Party::new(), Party::new());
+    let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
+    let exit = spawn(move || target.die(ExitReason::Kill));
+    let prevented = took_back(&cell, key);
+    exit.join().unwrap();
+    assert!(is_down(&watcher.end(), key, &ExitReason::Kill) != prevented);
+}
 
 /// Either it was taken back in time, or its `Down` is told, exactly once: never both, never neither.
 #[test]
 fn demonitor_vs_exit() {
     model("demonitor_vs_exit", Bound::Unbounded, 550, || {
-        let (watcher, target) = (Party::new(), Party::new());
-        let (cell, key) = (watcher.cell(), monitor(&watcher.address(), &target.cell()));
-        let exit = spawn(move || target.die(ExitReason::Kill));
-        let prevented = took_back(&cell, key);
-        exit.join().unwrap();
-        assert!(is_down(&watcher.end(), key, &ExitReason::Kill) != prevented);
+        vs_exit(monitor);
     });
 }
 
@@ -22,12 +27,7 @@ fn demonitor_vs_exit() {
 #[test]
 fn plain_demonitor_vs_exit() {
     model("plain_demonitor_vs_exit", Bound::Unbounded, 120, || {
-        let (watcher, target) = (Party::new(), Party::new());
-        let (cell, key) = (watcher.cell(), monitor_plainly(&watcher.address(), &target.cell()));
-        let exit = spawn(move || target.die(ExitReason::Kill));
-        let prevented = took_back(&cell, key);
-        exit.join().unwrap();
-        assert!(is_down(&watcher.end(), key, &ExitReason::Kill) != prevented);
+        vs_exit(monitor_plainly);
     });
 }
 

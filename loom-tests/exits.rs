@@ -1,20 +1,25 @@
 //! Deaths at the same time.
 
-use deathwatch::ExitReason;
+use deathwatch::internals::cell::{Address, CellRef};
 use deathwatch::internals::monitor::entry::{monitored_by, monitors};
+use deathwatch::{ExitReason, MonitorRef};
 
-use crate::fixture::{Heard, Party, is_down, monitor, monitor_plainly, spawn, took_back};
+use crate::fixture::{Desk, Heard, Party, is_down, monitor, monitor_plainly, spawn, took_back};
 use crate::harness::{Bound, model};
+
+fn both_die(monitor: fn(&Address<Desk>, &CellRef) -> MonitorRef) {
+    let (watcher, target) = (Party::new(), Party::new());
+    monitor(&watcher.address(), &target.cell());
+    let exit = spawn(move || target.die(ExitReason::Kill));
+    assert!(watcher.die(ExitReason::Kill).is_empty());
+    exit.join().unwrap();
+}
 
 /// Watcher and target die: no leak, no touch after the free.
 #[test]
 fn both_exit() {
     model("both_exit", Bound::Preemptions(4), 2_500, || {
-        let (watcher, target) = (Party::new(), Party::new());
-        monitor(&watcher.address(), &target.cell());
-        let exit = spawn(move || target.die(ExitReason::Kill));
-        assert!(watcher.die(ExitReason::Kill).is_empty());
-        exit.join().unwrap();
+        both_die(monitor);
     });
 }
 
@@ -137,11 +142,7 @@ fn downs_of_one_with_a_dying_one_between() {
 #[test]
 fn both_exit_plainly() {
     model("both_exit_plainly", Bound::Preemptions(4), 2_500, || {
-        let (watcher, target) = (Party::new(), Party::new());
-        monitor_plainly(&watcher.address(), &target.cell());
-        let exit = spawn(move || target.die(ExitReason::Kill));
-        watcher.die(ExitReason::Kill);
-        exit.join().unwrap();
+        both_die(monitor_plainly);
     });
 }
 

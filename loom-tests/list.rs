@@ -208,21 +208,26 @@ fn two_sweepers_vs_close() {
     });
 }
 
+/// Two of three are cancelled by a thread in this way, and the third here: none stays behind.
+fn nothing_stays(cancel_two: fn(&List, last: Ptr, middle: Ptr)) {
+    let (list, [last, middle, first]) = list_of();
+    let other = list.clone();
+    let sweeper = spawn(move || cancel_two(&other, last, middle));
+    first.cancel(&list);
+    sweeper.join().unwrap();
+    assert_eq!(list.stale(), 0);
+    assert!(list.is_empty());
+    assert!(close(&list, 8).is_empty());
+}
+
 /// One that cancels two, and another sweeper that may have them counted before it sees them: none stays behind.
 #[test]
 fn sweeper_of_two_vs_sweeper() {
     model("list_sweeper_of_two_vs_sweeper", Bound::Preemptions(3), 24_000, || {
-        let (list, [last, middle, first]) = list_of();
-        let other = list.clone();
-        let sweeper = spawn(move || {
-            last.cancel(&other);
-            middle.cancel(&other);
+        nothing_stays(|list, last, middle| {
+            last.cancel(list);
+            middle.cancel(list);
         });
-        first.cancel(&list);
-        sweeper.join().unwrap();
-        assert_eq!(list.stale(), 0);
-        assert!(list.is_empty());
-        assert!(close(&list, 8).is_empty());
     });
 }
 
@@ -230,17 +235,10 @@ fn sweeper_of_two_vs_sweeper() {
 #[test]
 fn short_sweep_vs_long_sweep() {
     model("list_short_sweep_vs_long_sweep", Bound::Preemptions(3), 20_000, || {
-        let (list, [last, middle, first]) = list_of();
-        let other = list.clone();
-        let sweeper = spawn(move || {
-            middle.cancel_shortly(&other, 1);
-            last.cancel_shortly(&other, 2);
+        nothing_stays(|list, last, middle| {
+            middle.cancel_shortly(list, 1);
+            last.cancel_shortly(list, 2);
         });
-        first.cancel(&list);
-        sweeper.join().unwrap();
-        assert_eq!(list.stale(), 0);
-        assert!(list.is_empty());
-        assert!(close(&list, 8).is_empty());
     });
 }
 

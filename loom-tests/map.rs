@@ -177,6 +177,32 @@ fn close_vs_remove_vs_late_walk() {
     });
 }
 
+fn insert_into(map: &Map, hash: u64) {
+    // SAFETY: as in `Item::insert`.
+    assert_eq!(unsafe { map.insert(Item::new(hash).0, &pin()) }, Insert::Inserted);
+}
+
+fn remove_from(map: &Map, hash: u64) -> bool {
+    let guard = pin();
+    map.remove(hash, &guard).map(|hook| Item::retire(hook, &guard)) == Some(hash)
+}
+
+/// One puts an entry in and closes the map, while another removes one, and then walks past it.
+fn late_walk(map: &Arc<Map>, new: u64, old: u64, beside: u64) {
+    let closer = map.clone();
+    let closer = spawn(move || {
+        insert_into(&closer, new);
+        let guard = pin();
+        let mut out = Vec::new();
+        closer.close(&guard, |hook| out.push(Item::retire(hook, &guard)));
+        out
+    });
+    let removed = remove_from(map, old);
+    assert!(!remove_from(map, beside));
+    let closed = closer.join().unwrap();
+    assert_eq!(closed, if removed { vec![new] } else { vec![new, old] });
+}
+
 /// The same, when the remover and the walk start from different sentinels: the remover from the root, because its own
 /// bucket's sentinel is claimed by somebody slow, and the walk, of another key, from a sentinel right before the entry, whose
 /// link the closing comes to last.
@@ -187,32 +213,13 @@ fn close_vs_remove_vs_late_walk_of_another_bucket() {
     const BESIDE: u64 = 6;
     model("map_close_vs_remove_vs_late_walk_of_another_bucket", Bound::Unbounded, 17_000, || {
         let map = Arc::new(Map::new());
-        let insert = |map: &Map, hash| {
-            // SAFETY: as in `Item::insert`.
-            assert_eq!(unsafe { map.insert(Item::new(hash).0, &pin()) }, Insert::Inserted);
-        };
-        let remove = |map: &Map, hash| {
-            let guard = pin();
-            map.remove(hash, &guard).map(|hook| Item::retire(hook, &guard)) == Some(hash)
-        };
         // Grown to four buckets by two that go again; the second quarter's sentinel is in, the half's is not.
-        [ODD, A, B].into_iter().for_each(|hash| insert(&map, hash));
+        [ODD, A, B].into_iter().for_each(|hash| insert_into(&map, hash));
         assert_eq!(map.buckets(), 4);
         map.claim(1);
-        assert!(!remove(&map, SECOND as u64));
-        assert!(remove(&map, A) && remove(&map, B));
-        let closer = map.clone();
-        let closer = spawn(move || {
-            insert(&closer, NEW);
-            let guard = pin();
-            let mut out = Vec::new();
-            closer.close(&guard, |hook| out.push(Item::retire(hook, &guard)));
-            out
-        });
-        let removed = remove(&map, ODD);
-        assert!(!remove(&map, BESIDE));
-        let closed = closer.join().unwrap();
-        assert_eq!(closed, if removed { vec![NEW] } else { vec![NEW, ODD] });
+        assert!(!remove_from(&map, SECOND as u64));
+        assert!(remove_from(&map, A) && remove_from(&map, B));
+        late_walk(&map, NEW, ODD, BESIDE);
     });
 }
 
@@ -225,40 +232,21 @@ fn close_vs_remove_from_a_sentinel_vs_late_walk() {
     const BESIDE: u64 = 13;
     model("map_close_vs_remove_from_a_sentinel_vs_late_walk", Bound::Preemptions(3), 440, || {
         let map = Arc::new(Map::new());
-        let insert = |map: &Map, hash| {
-            // SAFETY: as in `Item::insert`.
-            assert_eq!(unsafe { map.insert(Item::new(hash).0, &pin()) }, Insert::Inserted);
-        };
-        let remove = |map: &Map, hash| {
-            let guard = pin();
-            map.remove(hash, &guard).map(|hook| Item::retire(hook, &guard)) == Some(hash)
-        };
         // Grown to eight buckets by some that go again.
-        insert(&map, REMOVED);
+        insert_into(&map, REMOVED);
         let others: Vec<_> = (1..)
             .map(|n| n << 32)
             .take_while(|&n| {
                 map.buckets() < 8 && {
-                    insert(&map, n);
+                    insert_into(&map, n);
                     true
                 }
             })
             .collect();
         [3, 7].into_iter().for_each(|bucket| map.claim(bucket));
-        assert!(!remove(&map, STARTS_AT) && !remove(&map, WALKED_FROM));
-        assert!(others.into_iter().all(|hash| remove(&map, hash)));
-        let closer = map.clone();
-        let closer = spawn(move || {
-            insert(&closer, WALKED_FROM);
-            let guard = pin();
-            let mut out = Vec::new();
-            closer.close(&guard, |hook| out.push(Item::retire(hook, &guard)));
-            out
-        });
-        let removed = remove(&map, REMOVED);
-        assert!(!remove(&map, BESIDE));
-        let closed = closer.join().unwrap();
-        assert_eq!(closed, if removed { vec![WALKED_FROM] } else { vec![WALKED_FROM, REMOVED] });
+        assert!(!remove_from(&map, STARTS_AT) && !remove_from(&map, WALKED_FROM));
+        assert!(others.into_iter().all(|hash| remove_from(&map, hash)));
+        late_walk(&map, WALKED_FROM, REMOVED, BESIDE);
     });
 }
 

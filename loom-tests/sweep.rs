@@ -25,6 +25,17 @@ fn watched_by<const N: usize>(
     (watchers, target)
 }
 
+fn two_sweepers(
+    ([(one, cell, key), (two, cell_two, key_two)], target): ([(Party, CellRef, MonitorRef); 2], Party),
+) {
+    let other = spawn(move || assert!(took_back(&cell_two, key_two)));
+    assert!(took_back(&cell, key));
+    other.join().unwrap();
+    assert_eq!(target.cell().watchers.stale(), 0);
+    assert!(target.cell().watchers.is_empty());
+    [one, two, target].into_iter().for_each(|party| assert!(party.end().is_empty()));
+}
+
 fn sweep_vs_exit(cancelled: usize, (watchers, target): ([(Party, CellRef, MonitorRef); 2], Party)) {
     let (_, cell, key) = &watchers[cancelled];
     let (cell, key) = (cell.clone(), *key);
@@ -61,13 +72,7 @@ fn sweep_of_a_plain_one_vs_exit() {
 #[test]
 fn two_sweepers_of_plain_ones() {
     model("two_sweepers_of_plain_ones", Bound::Preemptions(3), 1_400, || {
-        let ([(one, cell, key), (two, cell_two, key_two)], target) = watched_by::<2>(monitor_plainly);
-        let other = spawn(move || assert!(took_back(&cell_two, key_two)));
-        assert!(took_back(&cell, key));
-        other.join().unwrap();
-        assert_eq!(target.cell().watchers.stale(), 0);
-        assert!(target.cell().watchers.is_empty());
-        [one, two, target].into_iter().for_each(|party| assert!(party.end().is_empty()));
+        two_sweepers(watched_by(monitor_plainly));
     });
 }
 
@@ -93,13 +98,7 @@ fn sweep_vs_monitor_vs_exit() {
 #[test]
 fn two_sweepers_leave_nothing_behind() {
     model("two_sweepers_leave_nothing_behind", Bound::Preemptions(3), 4_200, || {
-        let ([(one, cell, key), (two, cell_two, key_two)], target) = watched::<2>();
-        let other = spawn(move || assert!(took_back(&cell_two, key_two)));
-        assert!(took_back(&cell, key));
-        other.join().unwrap();
-        assert_eq!(target.cell().watchers.stale(), 0);
-        assert!(target.cell().watchers.is_empty());
-        [one, two, target].into_iter().for_each(|party| assert!(party.end().is_empty()));
+        two_sweepers(watched());
     });
 }
 
