@@ -9,16 +9,15 @@ use futures::Stream;
 
 use super::blocking;
 use super::handle::{Target, asked_as, cell_of};
+use super::nobody::NoLife;
 use crate::cell::body::observer;
-use crate::cell::{CellRef, Consumer, Erased, Host, Runnable};
-use crate::clock::Clock;
+use crate::cell::{CellRef, Consumer};
 use crate::exit::{self, Death};
 use crate::id::{ActorId, MonitorRef};
 use crate::monitor::entry::{Notice, Station, demonitor, monitors, watch};
 use crate::monitor::{Demonitor, Down};
 use crate::reason::ExitReason;
 use crate::structs::future::SlotFuture;
-use crate::structs::waker::AtomicWaker;
 
 /// Monitors actors from plain code: [`Down`]s are received by blocking, by `.await`, as a [`Stream`], or in a `for` loop.
 ///
@@ -73,39 +72,6 @@ impl Notice<Desk> for Lay {
     }
 }
 
-/// A plain watcher is woken, never queued.
-struct Plain {
-    waker: AtomicWaker,
-}
-
-impl Host for Plain {
-    type Death = Death;
-
-    fn wake(&self, _cell: &CellRef) {
-        self.waker.wake();
-    }
-
-    fn register(&self, cx: &Context<'_>) {
-        self.waker.register(cx.waker());
-    }
-
-    fn schedule(&self, _runnable: Runnable) {
-        unreachable!("a plain watcher is never queued");
-    }
-
-    fn clock(&self) -> Option<&Clock> {
-        None
-    }
-
-    fn death(&self, reason: ExitReason) -> Death {
-        Death::new(reason)
-    }
-
-    fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
-        exit::retire(consumer, death)
-    }
-}
-
 impl Default for Monitors {
     fn default() -> Self {
         Self::new()
@@ -115,7 +81,7 @@ impl Default for Monitors {
 impl Monitors {
     /// A watcher that monitors nobody yet.
     pub fn new() -> Self {
-        let consumer = observer(Plain { waker: AtomicWaker::new() });
+        let consumer = observer(NoLife::default());
         let desk = Desk { cell: Consumer::cell(&consumer).clone(), down: None };
         Monitors { consumer, desk }
     }

@@ -4,7 +4,9 @@ use std::any::Any;
 use std::sync::{Arc, Weak};
 
 use super::change::Watch;
-use crate::cell::CellRef;
+use super::errors::JoinError;
+use crate::actor::handle::ActorHandle;
+use crate::cell::{CellRef, Strong};
 use crate::id::{ActorId, MonitorRef};
 use crate::monitor::entry::{Along, Beside, Ledger, Refused};
 use crate::reason::ExitReason;
@@ -58,7 +60,7 @@ impl<X: Beside> Core<X> {
     }
 
     /// One more member; false when it is one. The error is what it died of.
-    pub fn join(self: &Arc<Self>, actor: &CellRef, beside: X) -> Result<bool, ExitReason> {
+    pub fn join(self: &Arc<Self>, actor: &CellRef, beside: X) -> Result<bool, JoinError> {
         let keep = Keep { core: Arc::clone(self), is_member: true };
         match self.members.lend(&actor.id, actor, beside, keep) {
             Ok(()) => {
@@ -66,7 +68,9 @@ impl<X: Beside> Core<X> {
                 Ok(true)
             }
             Err(Refused::Taken(_)) => Ok(false), // by itself: the key is its own
-            Err(Refused::Dead) => Err(actor.reason().cloned().unwrap_or(ExitReason::NoProc)),
+            Err(Refused::Dead) => {
+                Err(JoinError { reason: actor.reason().cloned().unwrap_or(ExitReason::NoProc) })
+            }
         }
     }
 
@@ -85,6 +89,12 @@ impl<X: Beside> Core<X> {
         if self.watchers.lend(&monitor, actor, watch.clone(), keep).is_ok() {
             watch.look(self, monitor, actor);
         }
+    }
+
+    /// Handles of those who live and can be reached.
+    pub fn handles(&self) -> Vec<ActorHandle> {
+        let members = self.members.all().into_iter();
+        members.filter_map(|(_, cell, _)| Strong::reach(&cell.anonymous()).map(ActorHandle::new)).collect()
     }
 
     /// Somebody has come or gone.

@@ -82,7 +82,7 @@ impl Group {
     ///
     /// [`JoinError`] when the actor is dead.
     pub fn join(&self, actor: &impl Target) -> Result<bool, JoinError> {
-        self.core.join(cell_of(actor), ()).map_err(|reason| JoinError { reason })
+        self.core.join(cell_of(actor), ())
     }
 
     /// Ends a membership; false when there was none.
@@ -97,8 +97,7 @@ impl Group {
 
     /// The members, in no particular order.
     pub fn members(&self) -> Vec<ActorHandle> {
-        let members = self.core.members.all().into_iter();
-        members.filter_map(|(_, cell, ())| Strong::reach(&cell.anonymous()).map(ActorHandle::new)).collect()
+        self.core.handles()
     }
 
     /// The members that are of type `A`, in no particular order.

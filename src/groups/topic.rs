@@ -10,7 +10,7 @@ use crate::actor::handle::{ActorHandle, Target, cell_of};
 use crate::actor::message::{Message, SentTo};
 use crate::actor::post;
 use crate::actor::stage::Stage;
-use crate::cell::{CellRef, Strong};
+use crate::cell::CellRef;
 
 /// How a message gets to one subscriber.
 type Way<M> = fn(&CellRef, M) -> bool;
@@ -103,7 +103,7 @@ impl<M: Message + Clone> Topic<M> {
         M: SentTo<A, K>,
         K: 'static,
     {
-        self.core.join(cell_of(actor), send::<A, M, K>).map_err(|reason| JoinError { reason })
+        self.core.join(cell_of(actor), send::<A, M, K>)
     }
 
     /// Ends a subscription; false when there was none. What is in the mailbox is handled all the same.
@@ -121,8 +121,7 @@ impl<M: Message + Clone> Topic<M> {
 
     /// The subscribers, in no particular order.
     pub fn subscribers(&self) -> Vec<ActorHandle> {
-        let all = self.core.members.all().into_iter();
-        all.filter_map(|(_, cell, _)| Strong::reach(&cell.anonymous()).map(ActorHandle::new)).collect()
+        self.core.handles()
     }
 
     /// How many subscribers there are. (One that has just died may still be counted.)

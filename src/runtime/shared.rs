@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::ShutdownError;
 use super::names::Names;
 use crate::actor::blocking;
-use crate::actor::nobody::NoHost;
+use crate::actor::nobody::NoLife;
 use crate::cell::body::observer;
 use crate::cell::{CellRef, Erased};
 use crate::clock::Clock;
@@ -71,7 +71,7 @@ impl Shared {
                 Box::new(move || super::start::enter(weak.clone()))
             }),
             clock,
-            root: observer::<Erased, _>(NoHost).cell().clone(),
+            root: observer::<Erased, _>(NoLife::default()).cell().clone(),
             in_order: AtomicBool::new(false),
             condemned: Queue::new(),
             live: AtomicUsize::new(0),
