@@ -3,7 +3,7 @@
 
 use std::ptr::NonNull;
 
-use super::{Deliver, Entry, EntryPtr, Owed, Turn, drop_payload, of_hook, release};
+use super::{Deliver, Entry, EntryPtr, Owed, Turn, drop_payload, give_up, of_hook, release};
 use crate::cell::{CellPtr, CellRef};
 use crate::mailbox::node::{Chain, Node};
 use crate::reclaim::{Guard, pin};
@@ -247,8 +247,7 @@ pub(super) unsafe fn late(entry: EntryPtr, watcher: Option<&CellRef>, target: &C
             return deliver(entry, watcher);
         }
         drop(reference.adopt());
-        let target = release(entry, 1, &pin());
-        debug_assert!(target.is_none(), "it was cancelled");
+        give_up(entry, 1, pin());
     }
 }
 
@@ -263,7 +262,7 @@ pub(super) unsafe fn undo<P>(entry: EntryPtr) {
         let won = entry.as_ref().state().cancel(0);
         debug_assert!(won, "nobody else knows the entry");
         drop_payload::<P>(entry);
-        drop(release(entry, 3, &pin()));
+        give_up(entry, 3, pin());
     }
 }
 
@@ -294,9 +293,23 @@ pub(super) unsafe fn cancel(entry: EntryPtr, references: usize, pinned: Guard) -
     unsafe {
         note_stale(target, pinned);
         drop_payload(entry);
-        drop(release(entry, references, &pin()));
+        give_up(entry, references, pin());
     }
     Ok(())
+}
+
+/// Cancels an entry, unless it has fired; in either case gives up the caller's reference.
+///
+/// # Safety
+///
+/// The caller owns one reference, and nobody else may cancel.
+pub(super) unsafe fn abandon(entry: EntryPtr) {
+    // SAFETY: by the contract; what has fired is not given up by `cancel`.
+    unsafe {
+        if let Err(pinned) = cancel(entry, 2, pin()) {
+            give_up(entry, 1, pinned);
+        }
+    }
 }
 
 /// Tells the list of a target that one of its entries was cancelled. Ends the guard.
@@ -388,6 +401,6 @@ unsafe fn clear_up(entry: EntryPtr, held: bool) {
         if let Some(drop_payload) = drop_payload {
             drop_payload(entry);
         }
-        drop(release(entry, 2, &pin()));
+        give_up(entry, 2, pin());
     }
 }

@@ -260,6 +260,18 @@ unsafe fn release(entry: EntryPtr, references: usize, guard: &Guard) -> Option<C
     }
 }
 
+/// Gives up references as [`release`] does, and ends the guard; what they held of the target goes after that (rule 9).
+///
+/// # Safety
+///
+/// As for [`release`].
+unsafe fn give_up(entry: EntryPtr, references: usize, pinned: Guard) {
+    // SAFETY: by the contract.
+    let target = unsafe { release(entry, references, &pinned) };
+    drop(pinned);
+    drop(target);
+}
+
 /// References to one cell that are owed, and given back when this is dropped, which must not be under a guard.
 struct Owed {
     to: CellPtr,

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
 use super::{
-    Deliver, Entry, EntryPtr, EntryVtable, Turn, fire, free, payload_dropper, release, take_payload,
+    Deliver, Entry, EntryPtr, EntryVtable, Turn, fire, free, give_up, payload_dropper, take_payload,
 };
 use crate::cell::CellRef;
 use crate::mailbox::node::{Node, NodeVtable, Unopened};
@@ -68,14 +68,8 @@ impl<P: Act> Owned<P> {
 
 impl<P: Act> Drop for Owned<P> {
     fn drop(&mut self) {
-        // SAFETY: the owner's reference, given up once.
-        unsafe {
-            if let Err(pinned) = fire::cancel(self.entry, 2, pin()) {
-                let target = release(self.entry, 1, &pinned);
-                drop(pinned);
-                drop(target);
-            }
-        }
+        // SAFETY: the owner's reference, given up once; nobody else cancels.
+        unsafe { fire::abandon(self.entry) };
     }
 }
 
@@ -86,8 +80,7 @@ unsafe fn deliver<P: Act>(entry: EntryPtr, watcher: Option<&CellRef>) {
     // SAFETY: the winner owns payload and the state's reference.
     unsafe {
         let payload = take_payload::<P>(entry);
-        let target = release(entry, 1, &pin());
-        drop(target);
+        give_up(entry, 1, pin());
         payload.act(watcher);
     }
 }

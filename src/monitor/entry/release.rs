@@ -10,7 +10,7 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc as StdArc, Weak};
 
 use super::{
-    Deliver, Entry, EntryPtr, EntryVtable, Turn, drop_payload, fire, free, payload_dropper, release,
+    Deliver, Entry, EntryPtr, EntryVtable, Turn, drop_payload, fire, free, give_up, payload_dropper,
     take_payload,
 };
 use crate::cell::{CellPtr, CellRef};
@@ -157,8 +157,7 @@ impl<K: Key, X: Beside, P: Along> Drop for Unlinked<K, X, P> {
             if won {
                 drop_payload::<Lent<K, X, P>>(entry);
             }
-            let target = release(entry, 1 + usize::from(ours) + usize::from(won), &pin());
-            drop(target);
+            give_up(entry, 1 + usize::from(ours) + usize::from(won), pin());
         }
     }
 }
@@ -213,8 +212,7 @@ impl<K: Key, X: Beside, P: Along> Ledger<K, X, P> {
             // Dead, and its exit has not come to give it back; or somebody is about to remove it.
             if let Some(entry) = stands.take() {
                 // SAFETY: the ledger's reference. The exit settles the state.
-                let target = unsafe { release(entry, 1, &pin()) };
-                drop(target);
+                unsafe { give_up(entry, 1, pin()) };
             }
             self.index.remove(key, &stands);
         }
@@ -236,8 +234,8 @@ impl<K: Key, X: Beside, P: Along> Ledger<K, X, P> {
         }
         let Some(entry) = berth.take() else { return false };
         self.index.remove(key, &berth);
-        // SAFETY: we took it out of its berth.
-        unsafe { settle(entry) };
+        // SAFETY: the ledger's reference, since we took it out of its berth; who does that is the one who may cancel.
+        unsafe { fire::abandon(entry) };
         true
     }
 
@@ -262,24 +260,8 @@ impl<K: Key, X: Beside, P: Along> Drop for Ledger<K, X, P> {
         let mut left = Vec::new();
         self.index.for_each(|_, berth| left.extend(berth.take()));
         for entry in left {
-            // SAFETY: we took it out of its berth.
-            unsafe { settle(entry) };
-        }
-    }
-}
-
-/// Ends an entry that was taken out of its berth while its target lives, or dies.
-///
-/// # Safety
-///
-/// The caller owns the ledger's reference to `entry`, which is given up here.
-unsafe fn settle(entry: EntryPtr) {
-    // SAFETY: by the contract; nobody else cancels.
-    unsafe {
-        if let Err(pinned) = fire::cancel(entry, 2, pin()) {
-            let target = release(entry, 1, &pinned);
-            drop(pinned);
-            drop(target);
+            // SAFETY: the ledger's reference, since we took it out of its berth; who does that is the one who may cancel.
+            unsafe { fire::abandon(entry) };
         }
     }
 }
@@ -294,8 +276,7 @@ unsafe fn deliver<K: Key, X: Beside, P: Along>(entry: EntryPtr, _watcher: Option
     let (lent, ours) = unsafe {
         let lent = take_payload::<Lent<K, X, P>>(entry);
         let ours = lent.berth.take().is_some();
-        let target = release(entry, 1 + usize::from(ours), &pin());
-        drop(target);
+        give_up(entry, 1 + usize::from(ours), pin());
         (lent, ours)
     };
     // The key is the user's: its `Hash`, its `Drop`.

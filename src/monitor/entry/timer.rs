@@ -19,7 +19,7 @@ use std::ptr::NonNull;
 use std::time::Duration;
 
 use super::tick::{Cancelled, Rung, Tick, Turn};
-use super::{Deliver, Entry, EntryPtr, EntryVtable, fire, release};
+use super::{Deliver, Entry, EntryPtr, EntryVtable, fire, give_up};
 use crate::cell::{Address, CellRef};
 use crate::clock::{Clock, NotSet};
 use crate::guard;
@@ -167,7 +167,7 @@ fn make<C: Send + 'static, S: 'static>(
         let won = entry.as_ref().state().cancel(0);
         debug_assert!(won, "nobody else knows the entry");
         let _over = end(entry);
-        give_up(entry, 2);
+        give_up(entry, 2, pin());
     }
     (handle, None)
 }
@@ -234,17 +234,6 @@ impl Timer {
     fn has_rung_out(&self, queued: bool) -> bool {
         matches!(self.rhythm, Rhythm::Once) && queued
     }
-}
-
-/// Gives up references.
-///
-/// # Safety
-///
-/// As for [`release`].
-unsafe fn give_up(entry: EntryPtr, references: usize) {
-    // SAFETY: by the contract.
-    let target = unsafe { release(entry, references, &pin()) };
-    drop(target);
 }
 
 /// # Safety
@@ -361,7 +350,7 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         // SAFETY: our reference, given up once.
-        unsafe { give_up(self.0, 1) };
+        unsafe { give_up(self.0, 1, pin()) };
     }
 }
 
@@ -374,7 +363,7 @@ unsafe fn deliver(entry: EntryPtr, _watcher: Option<&CellRef>) {
     // SAFETY: by the contract.
     unsafe {
         let _over = end(entry);
-        give_up(entry, 1);
+        give_up(entry, 1, pin());
     }
 }
 
@@ -399,7 +388,7 @@ unsafe fn discard(node: NonNull<Node>, _why: Unopened) {
     // SAFETY: the node's reference.
     unsafe {
         let _over = end(entry);
-        give_up(entry, 1);
+        give_up(entry, 1, pin());
     }
 }
 
@@ -422,7 +411,7 @@ unsafe fn open_once<S: 'static, L: Letter<S>>(
                 Some(letter)
             }
         };
-        give_up(entry, 1);
+        give_up(entry, 1, pin());
         match letter {
             Some(letter) => letter.open(&mut *stage.cast::<S>().as_ptr()),
             None => SlotFuture::ready(()),
@@ -445,7 +434,7 @@ where
     unsafe {
         let this = timer(entry);
         let Turn::Handle { again } = this.tick.open(false) else {
-            give_up(entry, 1);
+            give_up(entry, 1, pin());
             return SlotFuture::ready(());
         };
         let closing = Closing { entry, again };
@@ -474,7 +463,7 @@ impl Drop for Closing {
             // It is our own actor, in the middle of its turn.
             let target = this.entry.target.try_hold(&pin());
             if !(self.again && target.is_some_and(|target| target.push(node_of(self.entry)))) {
-                give_up(self.entry, 1);
+                give_up(self.entry, 1, pin());
             }
         }
     }
@@ -510,7 +499,7 @@ unsafe fn ring(alarm: NonNull<Alarm>, why: Ring) -> Option<u64> {
             // SAFETY: the node is in no mailbox, by the word, and was made for this cell's stage.
             if !unsafe { target.push(node_of(entry)) } {
                 // SAFETY: the node's reference.
-                unsafe { give_up(entry, 1) };
+                unsafe { give_up(entry, 1, pin()) };
                 return None; // the actor is ending, and ends the timer
             }
             next
@@ -531,5 +520,5 @@ unsafe fn is_done(alarm: NonNull<Alarm>) -> bool {
 /// See [`AlarmVtable::release`].
 unsafe fn release_alarm(alarm: NonNull<Alarm>) {
     // SAFETY: a reference that was lent with the alarm, or with its recall.
-    unsafe { give_up(of_alarm(alarm), 1) };
+    unsafe { give_up(of_alarm(alarm), 1, pin()) };
 }

@@ -4,8 +4,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::{
-    Deliver, Entry, EntryPtr, EntryVtable, Turn, drop_payload, fire, free, hook_of, named, of_hook,
-    payload_dropper, release, take_payload,
+    Deliver, Entry, EntryPtr, EntryVtable, Turn, drop_payload, fire, free, give_up, hook_of, named, of_hook,
+    payload_dropper, take_payload,
 };
 use crate::cell::{Address, CellRef};
 use crate::guard;
@@ -99,9 +99,7 @@ pub fn demonitor(watcher: &CellRef, key: MonitorRef) -> Demonitor {
     // node's.
     unsafe {
         let down = Entry::down(entry);
-        let target = release(entry, 1, &pinned);
-        drop(pinned);
-        drop(target);
+        give_up(entry, 1, pinned);
         Demonitor::Flushed(down)
     }
 }
@@ -121,9 +119,7 @@ unsafe fn open<S: Station, N: Notice<S>>(node: NonNull<Node>, stage: NonNull<()>
         let removed = stage.cell().table.remove(entry.as_ref().hook.order(), &pinned);
         let down = removed.map(|_| Entry::down(entry));
         // The state's reference, and the table's if we removed the key.
-        let target = release(entry, 1 + usize::from(down.is_some()), &pinned);
-        drop(pinned);
-        drop(target);
+        give_up(entry, 1 + usize::from(down.is_some()), pinned);
         match down {
             Some(down) => notice.notify(down, stage),
             None => {
@@ -142,8 +138,7 @@ unsafe fn discard<N>(node: NonNull<Node>, _why: Unopened) {
     // SAFETY: payload and the state's reference came with the node.
     unsafe {
         drop_payload::<N>(entry);
-        let target = release(entry, 1, &pin());
-        drop(target);
+        give_up(entry, 1, pin());
     }
 }
 
