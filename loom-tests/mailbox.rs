@@ -51,6 +51,27 @@ fn push_vs_park() {
     });
 }
 
+/// Two senders, and a consumer that puts in order what has come before it has taken the rest: all arrives, each sender's in
+/// order.
+#[test]
+fn two_pushes_vs_gather() {
+    model("two_pushes_vs_gather", Bound::Preemptions(3), 2_700, || {
+        let mut consumer = Party::new();
+        let (to, too) = (consumer.address(), consumer.address());
+        assert!(send(&to, 1) && send(&to, 2));
+        let sender = spawn(move || assert!(send(&too, 7) && send(&too, 8)));
+        consumer.consumer.gather();
+        assert!(send(&to, 3));
+        consumer.consumer.gather();
+        consumer.hear(5);
+        let (foreign, own): (Vec<u32>, Vec<u32>) =
+            consumer.desk.heard.iter().map(note).partition(|number| *number > 6);
+        assert_eq!((foreign, own), (vec![7, 8], vec![1, 2, 3]));
+        sender.join().unwrap();
+        consumer.end();
+    });
+}
+
 /// A push is refused, and the message still the sender's, or it is handled or dropped with the mailbox.
 #[test]
 fn push_vs_close() {

@@ -1,8 +1,9 @@
-//! Blocks that are handed around: the depot of batches.
+//! Blocks that are handed around: the depot of batches, and the slabs that small blocks come from and go home to.
 
 use std::ptr::NonNull;
 
 use deathwatch::internals::structs::pool::depot::Depot;
+use deathwatch::internals::structs::pool::slab;
 use deathwatch::internals::sync::{Arc, UnsafeCell, new_block, take_block};
 
 use crate::fixture::{Token, spawn};
@@ -59,5 +60,35 @@ fn a_full_depot_vs_take() {
         out.extend(std::iter::from_fn(|| depot.take().map(open)));
         out.sort_unstable();
         assert_eq!(out, [1, 2, 3]);
+    });
+}
+
+/// The blocks of a slab go home from three threads, one of which brings two: who is last gives the slab back, once, after everybody's
+/// last use of what is in it.
+#[test]
+fn blocks_go_home_vs_blocks_go_home() {
+    model("pool_blocks_go_home_vs_blocks_go_home", Bound::Unbounded, 45, || {
+        const SIZE: usize = 24;
+        struct Sent(Vec<NonNull<u8>>);
+        // SAFETY: a block belongs to nobody's thread.
+        unsafe impl Send for Sent {}
+        impl Sent {
+            fn go_home(self) {
+                // SAFETY: the blocks are ours, as large as this, and not used again.
+                unsafe {
+                    self.0.iter().for_each(|block| block.cast::<[u64; 3]>().write([7; 3]));
+                    slab::home(SIZE, self.0);
+                }
+            }
+        }
+        let mut blocks = Vec::new();
+        slab::cut(SIZE, 4, |block| blocks.push(block));
+        assert_eq!(blocks.len(), 4);
+        let others: Vec<_> = (0..2)
+            .map(|_| Sent(blocks.split_off(blocks.len() - 1)))
+            .map(|block| spawn(move || block.go_home()))
+            .collect();
+        Sent(blocks).go_home();
+        others.into_iter().for_each(|other| other.join().unwrap());
     });
 }

@@ -139,6 +139,7 @@ impl<A: Send + 'static> Life<A> {
                 return Poll::Ready(Next::End(self.cause()));
             }
             if self.budget == 0 {
+                self.consumer.gather(); // more than a turn's worth has come: while it is in the cache
                 self.budget = BUDGET;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

@@ -524,6 +524,12 @@ impl<S: 'static> Consumer<S> {
         Some(parcel)
     }
 
+    /// Puts in order what has come; `pop` does so too, when it has to.
+    pub fn gather(&mut self) {
+        // SAFETY: we are the consumer.
+        unsafe { self.cell().inbox.gather() };
+    }
+
     /// Declares that the consumer is about to sleep; false when there is a message.
     pub fn park(&mut self) -> bool {
         // SAFETY: we are the consumer.

@@ -32,9 +32,16 @@ fn closed() -> *mut Node {
 /// replaces `PARKED` is told to wake. Only the consumer closes, so its own swap can never un-close.
 pub struct Inbox {
     word: AtomicPtr<Node>,
-    /// The consumer's: taken from the word and in order of arrival.
-    local: UnsafeCell<Chain>,
+    /// The consumer's.
+    local: UnsafeCell<Local>,
     high_water: AtomicUsize,
+}
+
+/// What the consumer has taken from the word, in order of arrival.
+struct Local {
+    chain: Chain,
+    /// How many that are.
+    depth: usize,
 }
 
 // SAFETY: the word is atomic; `local` is touched by the consumer only, of which there is one (contract of the unsafe
@@ -66,7 +73,7 @@ impl Inbox {
     pub fn new() -> Self {
         Inbox {
             word: AtomicPtr::new(ptr::null_mut()),
-            local: UnsafeCell::new(Chain::new()),
+            local: UnsafeCell::new(Local { chain: Chain::new(), depth: 0 }),
             high_water: AtomicUsize::new(0),
         }
     }
@@ -119,19 +126,45 @@ impl Inbox {
         if let Some(node) = self.local.with_mut(|local| unsafe { (*local).pop() }) {
             return Some(node);
         }
+        // SAFETY: by the contract.
+        unsafe { self.gather() };
+        // SAFETY: as above.
+        self.local.with_mut(|local| unsafe { (*local).pop() })
+    }
+
+    /// Takes what has come and puts it in order. `pop` does so when it has nothing left; who has much left should do so now and
+    /// then, because each message is touched for it, and those that have just come are still in the cache.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the consumer.
+    pub unsafe fn gather(&self) {
         // ORDERING: Relaxed: a look whether there is anything; what is there is acquired by the swap.
         let word = self.word.load(Ordering::Relaxed);
         if word.is_null() || word == parked() || word == closed() {
-            return None;
+            return;
         }
         // ORDERING: Acquire pairs with the Release of all pushes whose nodes we take (each is a read-modify-write of
         // this word, so the newest one covers the older).
         let newest = self.word.swap(ptr::null_mut(), Ordering::Acquire);
-        // SAFETY: the swap made us the owner of all of them; only the consumer touches `local`.
-        self.local.with_mut(|local| unsafe {
-            self.note_high_water((*local).append_reversed(newest)); // nothing was there before
-            (*local).pop()
-        })
+        // SAFETY: the swap made us the owner of all of them.
+        unsafe { self.append(newest) };
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the consumer, and has taken the chain out of the word.
+    unsafe fn append(&self, newest: *mut Node) {
+        // SAFETY: only the consumer touches `local`; the chain is its own.
+        let depth = self.local.with_mut(|local| unsafe {
+            (*local).depth += (*local).chain.append_reversed(newest);
+            (*local).depth
+        });
+        // ORDERING: Relaxed, both: written by the consumer only, read for statistics.
+        if depth > self.high_water.load(Ordering::Relaxed) {
+            // ORDERING: as above.
+            self.high_water.store(depth, Ordering::Relaxed);
+        }
     }
 
     /// Declares that the consumer is about to sleep. False, and nothing changed, when there is a message.
@@ -156,16 +189,13 @@ impl Inbox {
     ///
     /// The caller is the consumer.
     pub unsafe fn close(&self) {
-        // ORDERING: AcqRel: Acquire as in `pop`, Release pairs with the Acquire of a refused push.
+        // ORDERING: AcqRel: Acquire as in `gather`, Release pairs with the Acquire of a refused push.
         let newest = self.word.swap(closed(), Ordering::AcqRel);
         if newest.is_null() || newest == parked() || newest == closed() {
             return;
         }
-        // SAFETY: as in `pop`.
-        self.local.with_mut(|local| unsafe {
-            (*local).append_reversed(newest);
-            self.note_high_water((*local).count());
-        });
+        // SAFETY: as in `gather`.
+        unsafe { self.append(newest) };
     }
 
     /// Takes no more messages?
@@ -174,18 +204,18 @@ impl Inbox {
         self.word.load(Ordering::Acquire) == closed()
     }
 
-    fn note_high_water(&self, depth: usize) {
-        // ORDERING: Relaxed, both: written by the consumer only, read for statistics.
-        if depth > self.high_water.load(Ordering::Relaxed) {
-            // ORDERING: as above.
-            self.high_water.store(depth, Ordering::Relaxed);
-        }
-    }
-
     /// The most messages that ever stood in the mailbox when its consumer looked.
     pub fn high_water(&self) -> usize {
         // ORDERING: Relaxed: statistics.
         self.high_water.load(Ordering::Relaxed)
+    }
+}
+
+impl Local {
+    fn pop(&mut self) -> Option<NonNull<Node>> {
+        let node = self.chain.pop()?;
+        self.depth -= 1;
+        Some(node)
     }
 }
 

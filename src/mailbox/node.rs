@@ -3,7 +3,7 @@
 use std::ptr::{self, NonNull};
 
 use crate::structs::future::SlotFuture;
-use crate::sync::UnsafeCell;
+use crate::sync::{UnsafeCell, hint};
 
 /// The head of every block that can be queued: the link, and how to open or discard the block.
 ///
@@ -114,17 +114,6 @@ impl Chain {
         Chain { first: ptr::null_mut(), last: ptr::null_mut() }
     }
 
-    /// Counts its nodes, one by one.
-    pub fn count(&self) -> usize {
-        let (mut count, mut at) = (0, self.first);
-        while let Some(node) = NonNull::new(at) {
-            // SAFETY: owned by the chain.
-            at = unsafe { node.as_ref().next() };
-            count += 1;
-        }
-        count
-    }
-
     /// The first node, which stays.
     pub fn first(&self) -> Option<NonNull<Node>> {
         NonNull::new(self.first)
@@ -155,6 +144,7 @@ impl Chain {
         if self.first.is_null() {
             self.last = ptr::null_mut();
         }
+        hint::prefetch(self.first);
         Some(node)
     }
 

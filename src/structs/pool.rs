@@ -12,7 +12,7 @@
 //! 1. A block belongs to nobody's thread: it **may be freed on another thread than the one that
 //!    allocated it**, and then serves that thread.
 //! 2. What is kept is bounded: two batches of a class on each thread, and 32 in the depot. What is freed beyond that goes
-//!    back to the allocator at once.
+//!    back to the allocator at once; a small block goes home to its [`slab`], which goes back when all its blocks are home.
 //! 3. The piles are plain cells without a destructor of their own and can therefore be used at any
 //!    time, also while other thread-locals are being destroyed. A second thread-local, touched
 //!    when the thread first needs a pile, empties them at the end of the thread; from then on nothing is kept.
@@ -30,6 +30,7 @@ use crate::sync;
 pub mod depot;
 #[cfg(not(any(dw_loom, miri, dw_sanitize)))]
 mod piles;
+pub mod slab;
 
 /// The largest size that is pooled.
 pub const LARGEST: usize = 1024;
@@ -139,6 +140,18 @@ const BATCH: [u32; CLASSES] = {
         class += 1;
     }
     batch
+};
+
+/// How many blocks are cut from a [`slab`], which has about half a KiB; 0 where each is allocated on its own. Classes up to 56
+/// bytes, which are mostly messages, come from slabs: of these there may be very many, and they stay for a short time.
+const SLAB: [u32; CLASSES] = {
+    let mut blocks = [0; CLASSES];
+    let mut class = 0;
+    while SIZES[class] <= 56 {
+        blocks[class] = (512 / (SIZES[class] + 8)) as u32;
+        class += 1;
+    }
+    blocks
 };
 
 #[inline]

@@ -20,9 +20,21 @@ pub mod atomic {
     };
 }
 
-/// Hints for waiting loops.
+/// Hints for the processor.
 pub mod hint {
     pub use std::hint::spin_loop;
+
+    /// What the pointer leads to will be needed soon. It need not lead anywhere.
+    #[inline]
+    pub fn prefetch<T>(pointer: *const T) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: a prefetch reads nothing that the program could see, and never faults.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(pointer.cast());
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = pointer;
+    }
 }
 
 /// Threads.

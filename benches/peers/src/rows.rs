@@ -87,7 +87,7 @@ pub const ROWS: &[Row] = &[
 
 /// The systems, ours first, then its rival.
 pub const SYSTEMS: &[&str] =
-    &["deathwatch", "tokio", "ractor", "kameo", "actix", "xtra", "spawned", "erlang"];
+    &["deathwatch", "tokio", "tokio-std", "ractor", "kameo", "actix", "xtra", "spawned", "erlang"];
 
 /// How many messages or actors make a turn of W7.
 pub const W7_TURN: u64 = 1_000;

@@ -6,7 +6,7 @@ use core::iter;
 use core::ptr::{self, NonNull};
 
 use super::depot::Depot;
-use super::{ALIGN, BATCH, CLASSES, SIZES};
+use super::{ALIGN, BATCH, CLASSES, SIZES, SLAB, slab};
 use crate::sync;
 
 static DEPOTS: [Depot; CLASSES] = [const { Depot::new() }; CLASSES];
@@ -60,7 +60,7 @@ pub(super) unsafe fn give(class: usize, block: NonNull<u8>) {
         let piles = &piles[class];
         if piles.room.get() == 0 && !piles.make_room(class) {
             // SAFETY: the block is ours by the caller's promise, and of this class.
-            return unsafe { sync::free_block(block, layout(class)) };
+            return unsafe { free_all(class, [block]) };
         }
         // SAFETY: the block is ours by the caller's promise.
         unsafe { piles.push(block) };
@@ -89,7 +89,7 @@ impl Piles {
         self.room.set(self.room.get() - 1);
     }
 
-    /// The top pile is empty: puts another in its place and takes a block from that, or a fresh one.
+    /// The top pile is empty: puts another in its place, or some fresh blocks, and takes one.
     #[cold]
     fn fetch(&self, class: usize) -> NonNull<u8> {
         if open() {
@@ -100,8 +100,19 @@ impl Piles {
                 return self.pop().expect("a batch is not empty");
             }
         }
-        // SAFETY: no class has a size of 0.
-        unsafe { sync::alloc_block(layout(class)) }
+        if SLAB[class] == 0 {
+            // SAFETY: no class has a size of 0.
+            return unsafe { sync::alloc_block(layout(class)) };
+        }
+        if !open() {
+            let mut only = None;
+            slab::cut(SIZES[class], 1, |block| only = Some(block));
+            return only.expect("a slab of one");
+        }
+        self.room.set(BATCH[class]);
+        // SAFETY: just cut, ours, and fewer than a batch.
+        slab::cut(SIZES[class], SLAB[class], |block| unsafe { self.push(block) });
+        self.pop().expect("a slab is not empty")
     }
 
     /// The top pile is full: puts it away. False when nothing may be kept any more.
@@ -143,19 +154,28 @@ fn blocks(mut top: *mut u8) -> impl Iterator<Item = NonNull<u8>> {
 /// Puts a whole batch where others find it, or gives it back to the allocator.
 fn put_away(class: usize, batch: NonNull<u8>) {
     if let Err(batch) = DEPOTS[class].put(batch) {
-        free_all(class, batch.as_ptr());
+        // SAFETY: a batch of this class, and ours.
+        unsafe { free_all(class, blocks(batch.as_ptr())) };
     }
 }
 
-/// Gives a pile back to the allocator.
-fn free_all(class: usize, top: *mut u8) {
-    for block in blocks(top) {
-        // SAFETY: a free block of this class, whose link has been read.
+/// Gives blocks back to the allocator. What a free block's first word leads to is read before it goes.
+///
+/// # Safety
+///
+/// They are of this class, and the caller's, who does not use them again.
+unsafe fn free_all(class: usize, blocks: impl IntoIterator<Item = NonNull<u8>>) {
+    if SLAB[class] > 0 {
+        // SAFETY: by the contract; all blocks of the class were cut from slabs.
+        return unsafe { slab::home(SIZES[class], blocks) };
+    }
+    for block in blocks {
+        // SAFETY: by the contract; made with this layout.
         unsafe { sync::free_block(block, layout(class)) };
     }
 }
 
-/// What a block of the class is asked for.
+/// What a block of the class is asked for that is not cut from a slab.
 fn layout(class: usize) -> Layout {
     // SAFETY: the alignment is a power of two, and no class comes near `isize::MAX`.
     unsafe { Layout::from_size_align_unchecked(SIZES[class], ALIGN) }
@@ -177,7 +197,8 @@ impl Drop for Closer {
                 if let Some(spare) = NonNull::new(piles.spare.replace(ptr::null_mut())) {
                     put_away(class, spare);
                 }
-                free_all(class, piles.top.replace(ptr::null_mut()));
+                // SAFETY: the pile is ours, and of this class.
+                unsafe { free_all(class, blocks(piles.top.replace(ptr::null_mut()))) };
                 piles.room.set(0);
             }
         });

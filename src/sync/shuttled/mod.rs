@@ -20,6 +20,9 @@ pub mod atomic {
 /// Hints for waiting loops.
 pub mod hint {
     pub use shuttle::hint::spin_loop;
+
+    /// As in the ordinary build; a model has no cache.
+    pub fn prefetch<T>(_: *const T) {}
 }
 
 /// Threads.

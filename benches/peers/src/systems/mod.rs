@@ -19,6 +19,7 @@ pub fn run(system: &str, row: &str, n: u64, workers: usize) -> Measured {
     match system {
         "deathwatch" => ours::run(row, n, workers),
         "tokio" => by_hand::run(row, n, workers),
+        "tokio-std" => by_hand::run_hashed(row, n, workers),
         #[cfg(feature = "crates")]
         "actix" => with_actix::run(row, n),
         #[cfg(feature = "crates")]

@@ -2,20 +2,33 @@
 //! from monitor to target. Either is cleaned up when the other side dies, also by a panic.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 use std::mem::replace;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
 
+/// The standard library's hash, if the maps are to have that.
+static STD: OnceLock<RandomState> = OnceLock::new();
+
+/// From now on maps hash as they do when nobody chooses a hash.
+pub fn hash_as_std() {
+    STD.get_or_init(RandomState::new);
+}
+
 /// Numbers that we give out ourselves need no protection against attackers.
-#[derive(Default)]
-pub struct Spread(u64);
+pub enum Spread {
+    Multiplied(u64),
+    Std(DefaultHasher),
+}
 
 impl Hasher for Spread {
     fn finish(&self) -> u64 {
-        self.0
+        match self {
+            Spread::Multiplied(hash) => *hash,
+            Spread::Std(hasher) => hasher.finish(),
+        }
     }
 
     fn write(&mut self, _: &[u8]) {
@@ -23,11 +36,25 @@ impl Hasher for Spread {
     }
 
     fn write_u64(&mut self, number: u64) {
-        self.0 = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        match self {
+            Spread::Multiplied(hash) => *hash = number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+            Spread::Std(hasher) => hasher.write_u64(number),
+        }
     }
 }
 
-type Map<V> = HashMap<u64, V, BuildHasherDefault<Spread>>;
+#[derive(Default)]
+pub struct Build;
+
+impl BuildHasher for Build {
+    type Hasher = Spread;
+
+    fn build_hasher(&self) -> Spread {
+        STD.get().map_or(Spread::Multiplied(0), |keys| Spread::Std(keys.build_hasher()))
+    }
+}
+
+type Map<V> = HashMap<u64, V, Build>;
 
 #[derive(Clone)]
 pub enum Reason {
