@@ -8,11 +8,13 @@
 //! ```
 //! use deathwatch::{Monitors, prelude::*};
 //!
+//! #[derive(Actor)]
 //! struct Worker;
-//! impl Actor for Worker {}
 //!
+//! #[derive(Message)]
+//! #[reply(u32)]
 //! struct Job(u32);
-//! impl Message for Job { type Reply = u32; }
+//!
 //! impl Handler<Job> for Worker {
 //!     async fn handle(&mut self, Job(n): Job, _: &Context<Self>) -> u32 {
 //!         100 / n
@@ -33,6 +35,10 @@
 //! [`tasks`] holds the traits to implement; [`ActorRef`] and [`Context`] are what one works with; [`Monitors`] is for
 //! plain code; [`Runtime`] for choosing threads and for ending everything in an orderly way. A [`Registry`] finds actors by
 //! name, a [`Group`] holds several of them, and a [`Topic`] has messages sent to whoever wants them.
+//!
+//! # Features
+//!
+//! `macros` (on): the derives. Whatever they write can be written by hand, in a line or three.
 //!
 //! # `panic = "abort"`
 //!

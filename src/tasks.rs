@@ -13,6 +13,31 @@ use crate::reason::ExitReason;
 use crate::runtime::{self, Backend, Options, StartError, Starts};
 use crate::turn::Hooks;
 
+/// An actor with hooks that do nothing, without writing so.
+///
+/// ```
+/// use deathwatch::prelude::*;
+///
+/// #[derive(Actor)]
+/// struct Printer;
+///
+/// #[derive(Message)]
+/// struct Print(String);
+///
+/// impl Handler<Print> for Printer {
+///     async fn handle(&mut self, Print(text): Print, _: &Context<Self>) {
+///         println!("{text}");
+///     }
+/// }
+///
+/// Printer.start().send(Print("hello".into())).unwrap();
+/// ```
+///
+/// In [`threads`](crate::threads) there is one of the same name for that mode. A generic type is an actor where it is
+/// `Send + 'static`. Who re-exports this crate says where it is: `#[deathwatch(crate = path::to::deathwatch)]`.
+#[cfg(feature = "macros")]
+pub use deathwatch_macros::Actor;
+
 /// The mode of this module, inferred wherever it appears.
 #[doc(hidden)]
 #[derive(Debug)]

@@ -16,6 +16,28 @@ use crate::reason::ExitReason;
 use crate::runtime::{self, Backend, Options, StartError, Starts};
 use crate::turn::Hooks;
 
+/// An actor with hooks that do nothing, as [`tasks`](derive@crate::tasks::Actor) has one.
+///
+/// ```
+/// use deathwatch::threads::prelude::*;
+///
+/// #[derive(Actor)]
+/// struct Printer;
+///
+/// #[derive(Message)]
+/// struct Print(String);
+///
+/// impl Handler<Print> for Printer {
+///     fn handle(&mut self, Print(text): Print, _: &Context<Self>) {
+///         println!("{text}");
+///     }
+/// }
+///
+/// Printer.start().send(Print("hello".into())).unwrap();
+/// ```
+#[cfg(feature = "macros")]
+pub use deathwatch_macros::ThreadActor as Actor;
+
 /// The mode of this module, inferred wherever it appears.
 #[doc(hidden)]
 #[derive(Debug)]

@@ -15,6 +15,24 @@ use crate::monitor::entry::Notice;
 use crate::reason::ExitReason;
 use crate::structs::future::SlotFuture;
 
+/// A [`Message`](trait@Message) without writing so; the reply is `()`, or what `#[reply(Type)]` says.
+///
+/// ```
+/// use deathwatch::prelude::*;
+///
+/// #[derive(Message)]
+/// struct Stop;
+///
+/// #[derive(Message)]
+/// #[reply(u64)]
+/// struct Add(u64);
+/// ```
+///
+/// A generic type is a message where it is `Send + 'static`. Who re-exports this crate says where it is:
+/// `#[deathwatch(crate = path::to::deathwatch)]`.
+#[cfg(feature = "macros")]
+pub use deathwatch_macros::Message;
+
 /// Something that can be sent to an actor.
 ///
 /// ```
@@ -25,6 +43,11 @@ use crate::structs::future::SlotFuture;
 ///     type Reply = u64;
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a message",
+    label = "this is no message",
+    note = "write `#[derive(Message)]` above it, with `#[reply(Type)]` if it is to be answered"
+)]
 pub trait Message: Send + 'static {
     /// What the handler answers. `()` for a message that is only sent.
     type Reply: Send + 'static;

@@ -25,7 +25,7 @@ use crate::turn::{self, Hooks};
 /// An actor that can be started, in mode `K`: implemented by the modes for every actor of theirs.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an actor",
-    note = "write `impl Actor for {Self} {{}}` with `Actor` from `deathwatch::tasks` or `deathwatch::threads`"
+    note = "write `#[derive(Actor)]` above it, or `impl Actor for {Self} {{}}`, with `Actor` from `deathwatch::tasks` or `deathwatch::threads`"
 )]
 pub trait Starts<K>: Send + Sized + 'static {
     #[doc(hidden)]
