@@ -29,7 +29,7 @@ const FRONT: usize = (size_of::<Header>() + size_of::<Word>()).next_multiple_of(
 
 /// What a slab of so many blocks of that size is asked for.
 fn layout(size: usize, blocks: u32) -> Layout {
-    debug_assert!((size + size_of::<Word>()).is_multiple_of(ALIGN), "block follows block, each aligned");
+    debug_assert!((size + size_of::<Word>()) % ALIGN == 0, "block follows block, each aligned");
     let bytes = FRONT + blocks as usize * (size_of::<Word>() + size) - size_of::<Word>();
     // SAFETY: the alignment is a power of two, and a slab has some hundred bytes.
     unsafe { Layout::from_size_align_unchecked(bytes, ALIGN) }
