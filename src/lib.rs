@@ -38,7 +38,8 @@
 //!
 //! # Features
 //!
-//! `macros` (on): the derives. Whatever they write can be written by hand, in a line or three.
+//! - `macros` (on): the derives. Whatever they write can be written by hand, in a line or three.
+//! - `tokio`: handlers may await what tokio makes; see `RuntimeBuilder::tokio`.
 //!
 //! # `panic = "abort"`
 //!

@@ -9,7 +9,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::groups::Groups;
 use crate::registry::Registry;
 use crate::scheduler::idle::MOST_WORKERS;
-use crate::scheduler::{Config, Scheduler};
+use crate::scheduler::{Around, Config, Scheduler};
 use crate::sync::thread;
 use names::Names;
 use shared::Shared;
@@ -22,6 +22,8 @@ mod spawn;
 mod start;
 #[cfg(all(test, not(dw_loom)))]
 mod tests;
+#[cfg(feature = "tokio")]
+mod tokio;
 
 pub use options::{Backend, Mailbox, Options, StartError};
 pub use start::{Starts, start};
@@ -83,6 +85,8 @@ pub struct RuntimeBuilder {
     stack_size: Option<usize>,
     slow: Option<Duration>,
     clock: Option<ManualClock>,
+    #[cfg(feature = "tokio")]
+    tokio: Option<::tokio::runtime::Handle>,
 }
 
 impl RuntimeBuilder {
@@ -118,18 +122,50 @@ impl RuntimeBuilder {
         self
     }
 
+    /// The tokio runtime whose input, output, timers and tasks its actors use: all their code runs inside of it, so that
+    /// handlers may await what tokio makes, and call `tokio::spawn`. tokio's budget for a task has no say there: an actor gives
+    /// way after so many messages, by a budget of its own.
+    ///
+    /// Unless this says otherwise, it is the one in which the builder is called, if that has threads of its own; otherwise one
+    /// with a single thread, which is started then, serves all runtimes of the program and is never ended. (The default runtime always
+    /// uses that one, since it lives as long.)
+    ///
+    /// End this runtime before that one: an actor that awaits what has been ended panics, and so dies with
+    /// [`Panic`](crate::ExitReason::Panic).
+    #[cfg(feature = "tokio")]
+    pub fn tokio(mut self, handle: ::tokio::runtime::Handle) -> Self {
+        self.tokio = Some(handle);
+        self
+    }
+
     /// Makes the runtime and starts its threads.
     ///
     /// # Errors
     ///
     /// [`StartError::Workers`] for a number of workers that cannot be, [`StartError::Thread`] when the system refuses a
-    /// thread; those that had been started are ended.
+    /// thread; those that had been started are ended. With the feature `tokio` also [`StartError::CurrentThread`], for a handle of
+    /// tokio's that cannot be used.
     pub fn build(self) -> Result<Runtime, StartError> {
-        self.build_with(Names::default())
+        #[cfg(feature = "tokio")]
+        let around = match &self.tokio {
+            Some(handle) => tokio::given(handle.clone()),
+            None => tokio::found(),
+        };
+        #[cfg(not(feature = "tokio"))]
+        let around = Ok(Around::default());
+        self.build_with(Names::default(), around?)
     }
 
-    /// With names that may be known already.
-    fn build_with(self, names: Names) -> Result<Runtime, StartError> {
+    /// The one for those who have made none.
+    fn build_default(names: Names) -> Result<Runtime, StartError> {
+        #[cfg(feature = "tokio")]
+        let around = tokio::own();
+        #[cfg(not(feature = "tokio"))]
+        let around = Ok(Around::default());
+        Self::default().build_with(names, around?)
+    }
+
+    fn build_with(self, names: Names, around: Around) -> Result<Runtime, StartError> {
         let workers = self.workers.unwrap_or_else(|| thread::parallelism().min(MOST_WORKERS));
         if workers == 0 || workers > MOST_WORKERS {
             return Err(StartError::Workers(workers));
@@ -145,10 +181,11 @@ impl RuntimeBuilder {
             name: name.clone(),
             stack_size: self.stack_size,
             clock: Some(StdArc::clone(&clock)),
+            around: around.clone(),
         };
         let scheduler = Scheduler::start(config).map_err(StartError::Thread)?;
         let slow = self.slow.unwrap_or(SLOW);
-        Ok(Runtime { shared: Shared::new(scheduler, clock, name, self.stack_size, slow, names) })
+        Ok(Runtime { shared: Shared::new(scheduler, clock, name, (self.stack_size, around), slow, names) })
     }
 }
 

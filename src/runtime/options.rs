@@ -205,6 +205,10 @@ pub enum StartError {
     Capacity(usize),
     /// An actor of this mode cannot run there.
     Backend(Backend),
+    /// A tokio runtime of the current-thread kind: what it is to drive stands still unless somebody is in its `block_on`. Use one that has
+    /// threads, or none: then one is started.
+    #[cfg(feature = "tokio")]
+    CurrentThread,
     /// It could not be registered.
     Name(RegisterError),
 }
@@ -217,6 +221,10 @@ impl fmt::Display for StartError {
             StartError::Workers(workers) => write!(f, "a runtime cannot have {workers} workers"),
             StartError::Backend(backend) => write!(f, "an actor of this mode cannot run on {backend:?}"),
             StartError::Name(error) => error.fmt(f),
+            #[cfg(feature = "tokio")]
+            StartError::CurrentThread => f.write_str(
+                "a tokio runtime of the current-thread kind drives nothing while nobody is in its `block_on`",
+            ),
             StartError::Capacity(capacity) => write!(f, "a mailbox cannot have room for {capacity} messages"),
         }
     }

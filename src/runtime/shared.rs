@@ -18,8 +18,8 @@ use crate::mailbox::node::Chain;
 use crate::monitor::entry::{Firing, let_go};
 use crate::reason::ExitReason;
 use crate::reclaim;
-use crate::scheduler::Scheduler;
 use crate::scheduler::elastic::Elastic;
+use crate::scheduler::{Around, Scheduler};
 use crate::structs::queue::Queue;
 use crate::structs::waker::AtomicWaker;
 use crate::sync::Arc;
@@ -32,6 +32,8 @@ pub struct Shared {
     pub(super) clock: StdArc<Clock>,
     pub(super) name: String,
     pub(super) stack_size: Option<usize>,
+    /// Around the life of each thread.
+    pub(super) around: Around,
     /// How long a handler may block a worker before that is reported, in debug builds.
     slow: Duration,
     /// Which types of actors have been reported.
@@ -61,15 +63,16 @@ impl Shared {
         scheduler: Arc<Scheduler>,
         clock: StdArc<Clock>,
         name: String,
-        stack_size: Option<usize>,
+        (stack_size, around): (Option<usize>, Around),
         slow: Duration,
         names: Names,
     ) -> StdArc<Self> {
         let shared = StdArc::new_cyclic(|weak: &Weak<Shared>| Shared {
-            elastic: Elastic::new(format!("{name}-blocking"), stack_size, {
+            elastic: {
                 let weak = weak.clone();
-                Box::new(move || super::start::enter(weak.clone()))
-            }),
+                let enter = Box::new(move || super::start::enter(weak.clone()));
+                Elastic::new(format!("{name}-blocking"), stack_size, enter, around.clone())
+            },
             clock,
             root: observer::<Erased, _>(NoLife::default()).cell().clone(),
             in_order: AtomicBool::new(false),
@@ -84,6 +87,7 @@ impl Shared {
             scheduler,
             name,
             stack_size,
+            around,
             slow,
         });
         let owner: StdArc<dyn Any + Send + Sync> = shared.clone();

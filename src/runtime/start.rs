@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::sync::{Arc as StdArc, OnceLock, Weak};
 use std::time::Duration;
 
-use super::Runtime;
 use super::names::Names;
 use super::options::{Backend, Options, StartError};
 use super::shared::Shared;
+use super::{Runtime, RuntimeBuilder};
 use crate::actor::actor_ref::ActorRef;
 use crate::actor::stage::Stage;
 use crate::cell::{self, Birth, CellRef, Consumer, Erased, Host, Runnable};
@@ -142,7 +142,7 @@ fn current() -> Result<StdArc<Shared>, StartError> {
         return Ok(StdArc::clone(&runtime.shared));
     }
     // Whoever loses this race ends its own again.
-    let made = Runtime::builder().build_with(default_names().clone())?;
+    let made = RuntimeBuilder::build_default(default_names().clone())?;
     Ok(StdArc::clone(&DEFAULT.get_or_init(|| made).shared))
 }
 
@@ -214,8 +214,11 @@ fn start_thread(shared: &StdArc<Shared>, cell: &CellRef, thread: &Arc<OwnThread>
     };
     let counted = shared.one_thread();
     OwnThread::start(thread, name, shared.stack_size, move |live: &mut dyn FnMut()| {
-        enter(StdArc::downgrade(counted.shared()));
-        live();
-        drop(counted);
+        let around = counted.shared().around.clone();
+        around.live(|| {
+            enter(StdArc::downgrade(counted.shared()));
+            live();
+            drop(counted);
+        });
     })
 }

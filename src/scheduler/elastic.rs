@@ -9,6 +9,7 @@ use std::ptr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::Around;
 use super::worker::drop_in_turn;
 use crate::cell::Runnable;
 use crate::sync::Arc;
@@ -26,6 +27,7 @@ pub struct Elastic {
     stack_size: Option<usize>,
     /// What a thread does before anything else.
     enter: Box<dyn Fn() + Send + Sync>,
+    around: Around,
     state: Mutex<State>,
     work: Condvar,
     ended: Condvar,
@@ -42,11 +44,17 @@ struct State {
 
 impl Elastic {
     /// A pool without threads.
-    pub fn new(name: String, stack_size: Option<usize>, enter: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
+    pub fn new(
+        name: String,
+        stack_size: Option<usize>,
+        enter: Box<dyn Fn() + Send + Sync>,
+        around: Around,
+    ) -> Arc<Self> {
         Arc::new(Elastic {
             name,
             stack_size,
             enter,
+            around,
             state: Mutex::default(),
             work: Condvar::new(),
             ended: Condvar::new(),
@@ -83,7 +91,8 @@ impl Elastic {
 
     fn start_thread(&self, state: &mut State, this: Arc<Self>) -> io::Result<()> {
         state.started += 1;
-        thread::spawn(format!("{}-{}", self.name, state.started), self.stack_size, move || this.live())?;
+        let name = format!("{}-{}", self.name, state.started);
+        thread::spawn(name, self.stack_size, move || this.around.live(|| this.live()))?;
         state.threads += 1;
         Ok(())
     }

@@ -98,6 +98,37 @@ unsafe impl Task for Runnable {
     }
 }
 
+/// What is done around the life of each thread on which actors run.
+#[derive(Clone, Default)]
+pub struct Around(Option<StdArc<Surround>>);
+
+/// Calls what it is given, once.
+type Surround = dyn Fn(&mut dyn FnMut()) + Send + Sync;
+
+impl Around {
+    /// This, which calls what it is given, once.
+    #[cfg(feature = "tokio")]
+    pub fn new(surround: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
+        Around(Some(StdArc::new(surround)))
+    }
+
+    /// The life of a thread.
+    pub fn live(&self, live: impl FnOnce()) {
+        let mut live = Some(live);
+        let mut once = || live.take().into_iter().for_each(|live| live());
+        match &self.0 {
+            Some(surround) => surround(&mut once),
+            None => once(),
+        }
+    }
+}
+
+impl fmt::Debug for Around {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Around").field(&self.0.is_some()).finish()
+    }
+}
+
 /// What a scheduler is started with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -109,6 +140,8 @@ pub struct Config {
     pub stack_size: Option<usize>,
     /// The clock, at one of whose desks each worker sits; cleared by a worker that has nothing to do.
     pub clock: Option<StdArc<Clock>>,
+    /// Around the life of each worker.
+    pub around: Around,
 }
 
 /// A work-stealing scheduler; see the module documentation.
@@ -183,11 +216,11 @@ impl<T: Task> Scheduler<T> {
         queue: crossbeam_deque::Worker<T>,
     ) -> io::Result<()> {
         let name = format!("{}-{index}", config.name);
-        let (owner, clock) = (Arc::clone(scheduler), config.clock.clone());
+        let (owner, clock, around) = (Arc::clone(scheduler), config.clock.clone(), config.around.clone());
         // Held across the start, so that a worker cannot count itself out before it was counted in.
         let mut threads = scheduler.threads();
         let handle = thread::spawn(name, config.stack_size, move || {
-            Local::new(owner, index, queue, clock).live();
+            around.live(|| Local::new(owner, index, queue, clock).live());
         })?;
         threads.handles.push(handle);
         threads.running += 1;

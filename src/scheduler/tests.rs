@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use super::{Config, Scheduler, Task, WATCH_PERIOD};
+use super::{Around, Config, Scheduler, Task, WATCH_PERIOD};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -52,8 +52,12 @@ unsafe impl Task for Job {
 
 type Jobs = Scheduler<Job>;
 
+fn config(workers: usize) -> Config {
+    Config { workers, name: "test".into(), stack_size: None, clock: None, around: Around::default() }
+}
+
 fn start(workers: usize) -> Arc<Jobs> {
-    Scheduler::start(Config { workers, name: "test".into(), stack_size: None, clock: None }).expect("threads")
+    Scheduler::start(config(workers)).expect("threads")
 }
 
 fn end(scheduler: &Jobs) {
@@ -403,7 +407,7 @@ fn each_thread_knows_its_scheduler() {
 
 #[test]
 fn start_reports_errors() {
-    let config = Config { workers: 2, name: "test".into(), stack_size: Some(1 << 46), clock: None };
+    let config = Config { stack_size: Some(1 << 46), ..config(2) };
     assert!(Jobs::start(config.clone()).is_err(), "a stack larger than any memory");
     let error = Jobs::start(Config { workers: 1 << 20, ..config }).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
