@@ -45,6 +45,7 @@
 //!
 //! A program that is compiled to abort on panic ends with the first panicking handler: nothing can be observed then.
 #![warn(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // The rooms are public to the models only.
 #![cfg_attr(dw_loom, allow(missing_docs, clippy::len_without_is_empty, clippy::new_without_default))]
 #![deny(unsafe_code)]
