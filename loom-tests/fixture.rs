@@ -120,6 +120,10 @@ impl Host for Bell {
         self.0.register(cx.waker());
     }
 
+    fn heed(&self, _cell: &CellRef) -> Option<ExitReason> {
+        None // nothing is ever run
+    }
+
     fn schedule(&self, _runnable: Runnable) {
         unreachable!("a party is never queued");
     }
