@@ -180,4 +180,6 @@ mod guide {
     struct Timers;
     #[doc = include_str!("../docs/guide/streams.md")]
     struct Streams;
+    #[doc = include_str!("../docs/guide/links.md")]
+    struct Links;
 }
