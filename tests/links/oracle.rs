@@ -165,11 +165,12 @@ fn play(script: &[Step], runtime: &Runtime) {
             .collect();
         with!(&players[who], |actor, _events| act(actor, *step, &players));
         ends.into_iter().for_each(|end| drop(end.wait()));
+        // Who lives has done the step, and then looked at what came of it.
+        for n in [who].into_iter().chain(0..ACTORS).filter(|n| model.lives(*n)) {
+            with!(&players[n], |actor, _events| actor.lives());
+        }
         for (n, player) in players.iter().enumerate() {
             let alive = model.lives(n);
-            if alive {
-                with!(player, |actor, _events| actor.lives());
-            }
             let (reason, exits, links) = with!(player, |actor, events| {
                 let links = if alive { actor.call(|ctx| ctx.links()) } else { Vec::new() };
                 (actor.exit_reason(), events.exits_among(), links)

@@ -8,9 +8,10 @@
 //!
 //! 1. The key of an end is the identity of its target, so that there is one at most in a table. The low end goes in first: in
 //!    the table of the lower the pair decides which of several links that are made at once there is. The others are given up.
-//! 2. An end that stands in the place of one that is about to go in belongs to a link that is over, or to one that is on. A link
-//!    is over when either end was cancelled, or when the end of who asks has fired and its key is gone. Whoever meets one that is
-//!    over ends it (rule 3) and tries again.
+//! 2. Who finds the place of the low end taken has met a link that is on, and leaves it at that; unless the caller is the higher,
+//!    whose end has fired and has no key any more: that one is over, and only the exit of the lower is not through. In the place of
+//!    the high end, where the low one is in, there can only be one that is over. Whoever meets one that is over ends it (rule 3) and
+//!    tries again. (One that is being ended counts as on: then the linking was before the unlinking.)
 //! 3. Whoever ends a link first cancels both ends, then takes both keys out, of these very ends. Nothing else is owed to who
 //!    comes too late for one of the four: the table's reference goes with the key, the state's with the cancelling.
 //! 4. The maker gives up a reference to the high end when its key is in. Who ends the link has cancelled the high end before (the
@@ -131,10 +132,6 @@ impl<'a> Couple<'a> {
         self.watcher(side.other())
     }
 
-    fn side(&self, of: &CellRef) -> Side {
-        if self.low == of { Side::Low } else { Side::High }
-    }
-
     fn order(&self, side: Side) -> Order {
         Order::other(self.target(side).id.place())
     }
@@ -151,12 +148,12 @@ impl<'a> Couple<'a> {
         })
     }
 
-    /// Puts the key of an end into its watcher's table, where there is none of a link that `is_on`.
+    /// Puts the key of an end into its watcher's table, unless there is one there of a link that is not over.
     ///
     /// # Safety
     ///
     /// The end is alive, in no table, and made for these two.
-    unsafe fn enter(&self, end: EntryPtr, side: Side, is_on: impl Fn(PairPtr, &Guard) -> bool) -> Entered {
+    unsafe fn enter(&self, end: EntryPtr, side: Side, is_over: impl Fn(PairPtr, &Guard) -> bool) -> Entered {
         loop {
             let pinned = pin();
             // SAFETY: by the contract; freed through the epoch after it was removed.
@@ -168,7 +165,7 @@ impl<'a> Couple<'a> {
             // SAFETY: keys of this kind and order are those of ends of this side, between these two; found under the guard.
             unsafe {
                 let met = side.pair(of_hook(met));
-                if is_on(met, &pinned) {
+                if !is_over(met, &pinned) {
                     return Entered::Linked;
                 }
                 self.end(met, pinned);
@@ -176,20 +173,19 @@ impl<'a> Couple<'a> {
         }
     }
 
-    /// Is the link on, for who asks (rule 2)?
+    /// Has the higher looked at the signal of the lower's death (rule 2)?
     ///
     /// # Safety
     ///
     /// The pair is one of these two, and was found under the guard.
-    unsafe fn is_on(&self, pair: PairPtr, asker: &CellRef, pinned: &Guard) -> bool {
-        let side = self.side(asker);
-        let own = side.of(pair);
+    unsafe fn is_over(&self, pair: PairPtr, pinned: &Guard) -> bool {
+        let high = Side::High.of(pair);
         // SAFETY: by the contract.
-        let (state, others) = unsafe { (own.as_ref().state(), side.other().of(pair).as_ref().state()) };
-        if state.is_armed() {
-            return !others.is_cancelled();
-        }
-        !state.is_cancelled() && asker.table.get(self.order(side), pinned) == Some(hook_of(own))
+        let state = unsafe { high.as_ref() }.state();
+        // In this order: an end has its key before it fires.
+        !state.is_armed()
+            && !state.is_cancelled()
+            && self.high.table.get(self.order(Side::High), pinned) != Some(hook_of(high))
     }
 
     /// Ends a link (rule 3).
@@ -267,10 +263,11 @@ pub fn link(caller: &CellRef, peer: &CellRef) {
     let [low, high] = [Side::Low, Side::High].map(|side| side.of(pair));
     // SAFETY: made for these two; each reference is given up once; what is found was found under the guard.
     unsafe {
-        let is_on = |met: PairPtr, pinned: &Guard| couple.is_on(met, caller, pinned);
-        let low_is_in = match couple.enter(low, Side::Low, is_on) {
+        let by_the_higher = caller == couple.high;
+        let is_over = |met: PairPtr, pinned: &Guard| by_the_higher && couple.is_over(met, pinned);
+        let low_is_in = match couple.enter(low, Side::Low, is_over) {
             Entered::In => true,
-            Entered::Closed if caller == couple.high => {
+            Entered::Closed if by_the_higher => {
                 undo(low, LOW); // before anybody knows the pair
                 false
             }
@@ -279,8 +276,7 @@ pub fn link(caller: &CellRef, peer: &CellRef) {
                 return undo(high, HIGH);
             }
         };
-        // Where the low end is in, whatever stands in the place of the high one is over (rule 1).
-        match couple.enter(high, Side::High, |met, pinned| !low_is_in && is_on(met, pinned)) {
+        match couple.enter(high, Side::High, |_, _| low_is_in) {
             Entered::In => {
                 if high.as_ref().state().published() {
                     let pinned = pin();

@@ -38,7 +38,7 @@ fn a_chain<A: Doll, B: Doll>() {
     );
 
     // Behind an error are those it came from.
-    let chain: Vec<String> = std::iter::successors(reason.source(), |error| error.source())
+    let chain: Vec<String> = std::iter::successors(reason.source(), |&error| error.source())
         .map(ToString::to_string)
         .collect();
     assert_eq!(
