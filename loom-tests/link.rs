@@ -77,8 +77,8 @@ fn peer_dies(caller_is_lower: bool) {
 /// R71, R72: somebody is linked who dies: one signal, with the true reason, or with `NoProc` if it was dead before.
 #[test]
 fn link_vs_exit_of_the_peer() {
-    model("link_vs_exit_of_the_peer", Bound::Preemptions(3), 100, || peer_dies(true));
-    model("link_vs_exit_of_the_lower_peer", Bound::Preemptions(3), 100, || peer_dies(false));
+    model("link_vs_exit_of_the_peer", Bound::Preemptions(3), 410, || peer_dies(true));
+    model("link_vs_exit_of_the_lower_peer", Bound::Preemptions(3), 150, || peer_dies(false));
 }
 
 fn caller_dies(caller_is_lower: bool) {
@@ -97,14 +97,14 @@ fn caller_dies(caller_is_lower: bool) {
 /// R71: who links dies meanwhile: the other is told the true reason, or they were not linked; nothing is left.
 #[test]
 fn link_vs_exit_of_the_caller() {
-    model("link_vs_exit_of_the_caller", Bound::Preemptions(3), 100, || caller_dies(true));
-    model("link_vs_exit_of_the_higher_caller", Bound::Preemptions(3), 100, || caller_dies(false));
+    model("link_vs_exit_of_the_caller", Bound::Preemptions(3), 85, || caller_dies(true));
+    model("link_vs_exit_of_the_higher_caller", Bound::Preemptions(3), 300, || caller_dies(false));
 }
 
 /// R71: both link each other at once: there is one link.
 #[test]
 fn link_vs_link() {
-    model("link_vs_link", Bound::Preemptions(3), 100, || {
+    model("link_vs_link", Bound::Preemptions(3), 4_100, || {
         let (a, b) = two(true);
         let (one, other) = (a.cell(), b.cell());
         let theirs = spawn(move || link(&other, &one));
@@ -133,8 +133,10 @@ fn linked_twice_and_dies(caller_is_lower: bool) {
 /// R71, R72: both link each other at once, and one dies.
 #[test]
 fn link_vs_link_vs_exit() {
-    model("link_vs_link_vs_exit", Bound::Preemptions(2), 100, || linked_twice_and_dies(true));
-    model("link_vs_link_vs_exit_of_the_lower", Bound::Preemptions(2), 100, || linked_twice_and_dies(false));
+    model("link_vs_link_vs_exit", Bound::NoMoreThan(2, 2), 36_000, || linked_twice_and_dies(true));
+    model("link_vs_link_vs_exit_of_the_lower", Bound::NoMoreThan(2, 2), 29_000, || {
+        linked_twice_and_dies(false)
+    });
 }
 
 fn dead_is_linked_twice(caller_is_lower: bool) {
@@ -156,7 +158,7 @@ fn dead_is_linked_twice(caller_is_lower: bool) {
 /// R72: two threads link an actor with the same dead one: one signal.
 #[test]
 fn two_links_to_the_dead() {
-    model("two_links_to_the_dead", Bound::Preemptions(3), 100, || dead_is_linked_twice(true));
+    model("two_links_to_the_dead", Bound::Preemptions(3), 1_400, || dead_is_linked_twice(true));
     model("two_links_to_the_lower_dead", Bound::Preemptions(3), 100, || dead_is_linked_twice(false));
 }
 
@@ -175,8 +177,10 @@ fn unlinked_while_peer_dies(caller_is_lower: bool) {
 /// R73: an actor unlinks one that dies: nothing comes of that.
 #[test]
 fn unlink_vs_exit_of_the_peer() {
-    model("unlink_vs_exit_of_the_peer", Bound::Preemptions(3), 100, || unlinked_while_peer_dies(true));
-    model("unlink_vs_exit_of_the_lower_peer", Bound::Preemptions(3), 100, || unlinked_while_peer_dies(false));
+    model("unlink_vs_exit_of_the_peer", Bound::Preemptions(3), 3_100, || unlinked_while_peer_dies(true));
+    model("unlink_vs_exit_of_the_lower_peer", Bound::Preemptions(3), 2_000, || {
+        unlinked_while_peer_dies(false)
+    });
 }
 
 fn unlinked_while_caller_dies(caller_is_lower: bool) {
@@ -196,8 +200,8 @@ fn unlinked_while_caller_dies(caller_is_lower: bool) {
 /// R73: who unlinks dies meanwhile.
 #[test]
 fn unlink_vs_exit_of_the_caller() {
-    model("unlink_vs_exit_of_the_caller", Bound::Preemptions(3), 100, || unlinked_while_caller_dies(true));
-    model("unlink_vs_exit_of_the_higher_caller", Bound::Preemptions(3), 100, || {
+    model("unlink_vs_exit_of_the_caller", Bound::Preemptions(3), 1_600, || unlinked_while_caller_dies(true));
+    model("unlink_vs_exit_of_the_higher_caller", Bound::Preemptions(3), 3_000, || {
         unlinked_while_caller_dies(false);
     });
 }
@@ -230,41 +234,86 @@ fn unlinked_while_looking(caller_is_lower: bool) {
 /// R73: another thread unlinks while the peer dies and the actor looks: its look comes to something, or the unlink was first.
 #[test]
 fn unlink_vs_exit_vs_looking() {
-    model("unlink_vs_exit_vs_looking", Bound::Preemptions(2), 100, || unlinked_while_looking(true));
-    model("unlink_vs_exit_vs_looking_of_the_higher", Bound::Preemptions(2), 100, || {
+    model("unlink_vs_exit_vs_looking", Bound::Preemptions(2), 3_400, || unlinked_while_looking(true));
+    model("unlink_vs_exit_vs_looking_of_the_higher", Bound::Preemptions(2), 5_200, || {
         unlinked_while_looking(false);
     });
 }
 
-fn linked_and_unlinked(caller_is_lower: bool, from_the_other_side: bool) {
-    let (a, b) = two(caller_is_lower);
-    let (one, other) = (a.cell(), b.cell());
-    let ending = spawn(move || if from_the_other_side { unlink(&other, &one) } else { unlink(&one, &other) });
-    link(&a.cell(), &b.cell());
-    ending.join().unwrap();
-    let linked = are_linked(&a, &b);
-    is_told(a, b, linked);
-}
-
-/// R71, R73: one thread links while another unlinks: a whole link or none.
+/// R71, R73: one links while the other unlinks: a whole link or none. (Which of the two is which makes no difference to either.)
 #[test]
 fn unlink_vs_link() {
-    model("unlink_vs_link", Bound::Preemptions(3), 100, || linked_and_unlinked(true, false));
-    model("unlink_vs_link_of_the_lower", Bound::Preemptions(3), 100, || linked_and_unlinked(false, false));
+    model("unlink_vs_link", Bound::Preemptions(3), 8_000, || {
+        let (a, b) = two(true);
+        let (one, other) = (a.cell(), b.cell());
+        let ending = spawn(move || unlink(&one, &other));
+        link(&a.cell(), &b.cell());
+        ending.join().unwrap();
+        let linked = are_linked(&a, &b);
+        is_told(a, b, linked);
+    });
 }
 
-/// R71, R73: the same from both sides.
+fn linked_and_unlinked_while_one_dies(caller_is_lower: bool) {
+    let (mut a, b) = two(caller_is_lower);
+    let (caller, peer, id) = (a.cell(), b.cell(), b.cell().id);
+    let exit = spawn(move || b.die(ExitReason::Kill));
+    let ending = spawn({
+        let (caller, peer) = (caller.clone(), peer.clone());
+        move || unlink(&caller, &peer)
+    });
+    link(&caller, &peer);
+    exit.join().unwrap();
+    ending.join().unwrap();
+    if let Some(reason) = a.look() {
+        is_signal(id, &reason);
+        assert_eq!(a.look(), None);
+    }
+    assert!(is_free(&caller));
+    a.end();
+}
+
+/// R71, R73: the same while the peer dies: one signal or none, and nothing left.
 #[test]
-fn unlink_vs_link_from_the_other_side() {
-    model("unlink_vs_link_from_the_other_side", Bound::Preemptions(3), 100, || {
-        linked_and_unlinked(true, true);
+fn unlink_vs_link_vs_exit() {
+    model("unlink_vs_link_vs_exit", Bound::NoMoreThan(2, 2), 100, || {
+        linked_and_unlinked_while_one_dies(true)
+    });
+    model("unlink_vs_link_vs_exit_of_the_lower", Bound::NoMoreThan(2, 2), 100, || {
+        linked_and_unlinked_while_one_dies(false);
+    });
+}
+
+fn unlinked_twice_while_one_dies(caller_is_lower: bool) {
+    let (mut a, b) = linked(caller_is_lower);
+    let (caller, peer) = (a.cell(), b.cell());
+    let theirs = spawn({
+        let (caller, peer) = (caller.clone(), peer.clone());
+        move || unlink(&peer, &caller)
+    });
+    let exit = spawn(move || b.die(ExitReason::Kill));
+    unlink(&caller, &peer);
+    assert_eq!(a.look(), None, "unlinked is unlinked, and be it that another is in the middle of that");
+    exit.join().unwrap();
+    assert_eq!(a.look(), None, "unlinked is unlinked");
+    theirs.join().unwrap();
+    assert!(is_free(&caller));
+    a.end();
+}
+
+/// R73: both unlink at once, and one dies: who has unlinked hears nothing, and be it that the other thread is in the middle of it.
+#[test]
+fn unlink_vs_unlink_vs_exit() {
+    model("unlink_vs_unlink_vs_exit", Bound::NoMoreThan(2, 2), 100, || unlinked_twice_while_one_dies(true));
+    model("unlink_vs_unlink_vs_exit_of_the_lower", Bound::NoMoreThan(2, 2), 100, || {
+        unlinked_twice_while_one_dies(false);
     });
 }
 
 /// R73: both unlink at once: no link, and nothing left of it in either list.
 #[test]
 fn unlink_vs_unlink() {
-    model("unlink_vs_unlink", Bound::Preemptions(3), 100, || {
+    model("unlink_vs_unlink", Bound::Preemptions(2), 100, || {
         let (a, b) = linked(true);
         let (one, other) = (a.cell(), b.cell());
         let theirs = spawn(move || unlink(&other, &one));
@@ -279,7 +328,7 @@ fn unlink_vs_unlink() {
 /// R71, R73: both unlink at once, and a third thread links them: a whole link or none, and nothing left of the other.
 #[test]
 fn unlink_vs_unlink_vs_link() {
-    model("unlink_vs_unlink_vs_link", Bound::Preemptions(2), 100, || {
+    model("unlink_vs_unlink_vs_link", Bound::NoMoreThan(1, 2), 100, || {
         let (a, b) = linked(true);
         let (one, other) = (a.cell(), b.cell());
         let theirs = spawn(move || unlink(&other, &one));
@@ -289,7 +338,11 @@ fn unlink_vs_unlink_vs_link() {
         theirs.join().unwrap();
         ours.join().unwrap();
         let linked = are_linked(&a, &b);
-        assert_eq!((a.cell().watchers.stale(), b.cell().watchers.stale()), (0, 0), "the counts come to nothing");
+        assert_eq!(
+            (a.cell().watchers.stale(), b.cell().watchers.stale()),
+            (0, 0),
+            "the counts come to nothing"
+        );
         is_told(a, b, linked);
     });
 }
@@ -297,7 +350,7 @@ fn unlink_vs_unlink_vs_link() {
 /// R71, R46: both of a link die.
 #[test]
 fn both_exit() {
-    model("both_ends_exit", Bound::Preemptions(4), 100, || {
+    model("both_ends_exit", Bound::Preemptions(3), 100, || {
         let (a, b) = linked(true);
         let cells = [a.cell(), b.cell()];
         let exit = spawn(move || b.die(ExitReason::Kill));
@@ -310,7 +363,7 @@ fn both_exit() {
 /// R71, R46: the same while they are being linked by a third thread.
 #[test]
 fn both_exit_while_linked() {
-    model("both_ends_exit_while_linked", Bound::Preemptions(2), 100, || {
+    model("both_ends_exit_while_linked", Bound::Preemptions(2), 14_000, || {
         let (a, b) = two(true);
         let cells = [a.cell(), b.cell()];
         let exits = [a, b].map(|party| spawn(move || party.die(ExitReason::Kill)));
@@ -340,14 +393,14 @@ fn linked_anew(caller_is_lower: bool) {
 /// R72, R73: an actor that has looked at a signal links the dead one anew, whose exit is not through.
 #[test]
 fn relink_vs_exit() {
-    model("relink_vs_exit", Bound::Preemptions(3), 100, || linked_anew(true));
-    model("relink_vs_exit_of_the_lower", Bound::Preemptions(3), 100, || linked_anew(false));
+    model("relink_vs_exit", Bound::Preemptions(3), 210, || linked_anew(true));
+    model("relink_vs_exit_of_the_lower", Bound::Preemptions(3), 550, || linked_anew(false));
 }
 
 /// R73, R74: unlinked and linked anew at once while the peer dies: the new link brings one signal, and the old one none.
 #[test]
 fn unlink_and_link_vs_exit() {
-    model("unlink_and_link_vs_exit", Bound::Preemptions(3), 100, || {
+    model("unlink_and_link_vs_exit", Bound::Preemptions(3), 10_000, || {
         let (mut a, b) = linked(true);
         let (caller, peer, id) = (a.cell(), b.cell(), b.cell().id);
         let exit = spawn(move || b.die(ExitReason::Kill));
@@ -365,7 +418,7 @@ fn unlink_and_link_vs_exit() {
 /// back by an unlink.
 #[test]
 fn trapped_exit_vs_unlink() {
-    model("trapped_exit_vs_unlink", Bound::Preemptions(3), 100, || {
+    model("trapped_exit_vs_unlink", Bound::Preemptions(2), 100, || {
         let (mut a, b) = linked(true);
         a.trap_exit();
         let (caller, peer, id) = (a.cell(), b.cell(), b.cell().id);
@@ -396,7 +449,7 @@ fn trapped_exit_vs_unlink() {
 /// R74: exits that have come, one after the other, while the actor's exit closes its signals.
 #[test]
 fn signal_vs_exit_of_who_is_told() {
-    model("signal_vs_exit_of_who_is_told", Bound::Preemptions(3), 100, || {
+    model("signal_vs_exit_of_who_is_told", Bound::Preemptions(2), 100, || {
         let (a, b, c) = (Party::new(), Party::new(), Party::new());
         link(&a.cell(), &b.cell());
         link(&c.cell(), &a.cell());
@@ -412,7 +465,7 @@ fn signal_vs_exit_of_who_is_told() {
 /// signal fall together.
 #[test]
 fn signal_vs_end_of_run() {
-    model("signal_vs_end_of_run", Bound::Preemptions(3), 100, || {
+    model("signal_vs_end_of_run", Bound::Preemptions(3), 750, || {
         let (pool, log) = (Pool::new(), Log::new());
         let (actor, peer) = (pool.sleeper(Birth::default()), Party::new());
         link(actor.cell(), &peer.cell());
@@ -431,16 +484,14 @@ fn signal_vs_end_of_run() {
 /// R75: two signals, of which one is of a normal exit: that does not hide the other.
 #[test]
 fn signals_vs_run() {
-    model("signals_vs_run", Bound::Preemptions(3), 100, || {
+    model("signals_vs_run", Bound::Preemptions(2), 100, || {
         let pool = Pool::new();
         let (actor, normal, killed) = (pool.sleeper(Birth::default()), Party::new(), Party::new());
         link(actor.cell(), &normal.cell());
         link(actor.cell(), &killed.cell());
         let id = killed.cell().id;
-        let exits = [
-            spawn(move || normal.die(ExitReason::Normal)),
-            spawn(move || killed.die(ExitReason::Kill)),
-        ];
+        let exits =
+            [spawn(move || normal.die(ExitReason::Normal)), spawn(move || killed.die(ExitReason::Kill))];
         pool.run_one();
         exits.into_iter().for_each(|exit| assert!(exit.join().unwrap().is_empty()));
         let cell = actor.cell().clone();
@@ -452,7 +503,7 @@ fn signals_vs_run() {
 /// R76, R77: a signal and a kill at once: the actor dies of one of the two.
 #[test]
 fn signal_vs_kill_vs_run() {
-    model("signal_vs_kill_vs_run", Bound::Preemptions(3), 100, || {
+    model("signal_vs_kill_vs_run", Bound::Preemptions(2), 100, || {
         let pool = Pool::new();
         let (actor, peer) = (pool.sleeper(Birth::default()), Party::new());
         link(actor.cell(), &peer.cell());

@@ -59,7 +59,8 @@ fn a_chain() {
     drop(knots);
     drop(last);
     drop(runtime);
-    let short = std::thread::Builder::new().stack_size(64 << 10).spawn(move || drop(reason)).expect("a thread");
+    let short =
+        std::thread::Builder::new().stack_size(64 << 10).spawn(move || drop(reason)).expect("a thread");
     short.join().expect("its stack is enough");
 }
 

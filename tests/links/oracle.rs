@@ -180,8 +180,7 @@ fn play(script: &[Step], runtime: &Runtime) {
                 model.dead.get(&n),
                 "why {n} died, after {step:?}"
             );
-            let mut told: Vec<_> =
-                model.told[n].drain(..).map(|(from, root)| (id(from), root)).collect();
+            let mut told: Vec<_> = model.told[n].drain(..).map(|(from, root)| (id(from), root)).collect();
             let mut exits: Vec<_> =
                 exits.into_iter().map(|exit| (exit.from, exit.reason.root_cause().to_string())).collect();
             told.sort();

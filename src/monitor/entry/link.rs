@@ -23,9 +23,7 @@
 
 use std::ptr::NonNull;
 
-use super::{
-    Deliver, Entry, EntryPtr, EntryVtable, Station, Turn, fire, give_up, hook_of, of_hook,
-};
+use super::{Deliver, Entry, EntryPtr, EntryVtable, Station, Turn, fire, give_up, hook_of, of_hook};
 use crate::cell::{Address, Cell, CellPtr, CellRef};
 use crate::guard;
 use crate::id::ActorId;
@@ -203,7 +201,9 @@ impl<'a> Couple<'a> {
             )
         };
         drop(pinned);
-        for (side, (cancelled, removed)) in [Side::Low, Side::High].into_iter().zip(cancelled.into_iter().zip(removed)) {
+        for (side, (cancelled, removed)) in
+            [Side::Low, Side::High].into_iter().zip(cancelled.into_iter().zip(removed))
+        {
             // SAFETY: the target is held (rule 7). The state's reference is ours if we cancelled, the table's if we removed the
             // key.
             unsafe {
@@ -364,7 +364,9 @@ pub fn heed(cell: &CellRef) -> Option<ExitReason> {
         let Some(Exit { from, name, reason, .. }) = (unsafe { accept(node.cast(), cell) }) else { continue };
         match reason {
             ExitReason::Normal => {}
-            reason if reason.is_abnormal() => return Some(ExitReason::Link(LinkReport::new(from, name, reason))),
+            reason if reason.is_abnormal() => {
+                return Some(ExitReason::Link(LinkReport::new(from, name, reason)));
+            }
             orderly => cell.stop(ExitReason::Link(LinkReport::new(from, name, orderly))),
         }
     }
@@ -435,7 +437,10 @@ unsafe fn open(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static, (
 /// # Safety
 ///
 /// As for [`open`]; the stage is an S.
-unsafe fn open_trapped<S: Station, T: Trap<S>>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static, ()> {
+unsafe fn open_trapped<S: Station, T: Trap<S>>(
+    node: NonNull<Node>,
+    stage: NonNull<()>,
+) -> SlotFuture<'static, ()> {
     // SAFETY: borrowed for as long as the future lives; the state's reference came with the node.
     unsafe {
         let stage = &mut *stage.cast::<S>().as_ptr();

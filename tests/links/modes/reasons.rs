@@ -38,9 +38,8 @@ fn a_chain<A: Doll, B: Doll>() {
     );
 
     // Behind an error are those it came from.
-    let chain: Vec<String> = std::iter::successors(reason.source(), |&error| error.source())
-        .map(ToString::to_string)
-        .collect();
+    let chain: Vec<String> =
+        std::iter::successors(reason.source(), |&error| error.source()).map(ToString::to_string).collect();
     assert_eq!(
         chain,
         [format!("linked with {}, which died (error: disk full)", first.id()), "error: disk full".to_owned()]
