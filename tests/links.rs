@@ -14,3 +14,5 @@ mod millions;
 mod modes;
 #[path = "links/oracle.rs"]
 mod oracle;
+#[path = "links/tasks.rs"]
+mod tasks;

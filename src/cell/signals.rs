@@ -65,6 +65,10 @@ impl Signals {
 
     /// All that have come; none comes any more. To be called by the thread that runs the cell; again, it finds nothing.
     pub(super) fn close(&self) -> Chain {
+        // ORDERING: Relaxed: a look; only the calling thread closes.
+        if self.head.load(Ordering::Relaxed) == closed() {
+            return Chain::new();
+        }
         self.replace(closed())
     }
 
@@ -73,10 +77,8 @@ impl Signals {
         // word). Nothing is published.
         let newest = self.head.swap(by, Ordering::Acquire);
         let mut chain = Chain::new();
-        if newest != closed() {
-            // SAFETY: the swap made us the owner of all of them.
-            unsafe { chain.append_reversed(newest) };
-        }
+        // SAFETY: not closed, as the callers have seen; the swap made us the owner of all of them.
+        unsafe { chain.append_reversed(newest) };
         chain
     }
 

@@ -70,7 +70,9 @@ pub struct Strings<D> {
 }
 
 /// Something for a doll to do; what it returns is the reply.
-pub struct Job<D, R>(Box<dyn FnOnce(&Context<D>) -> R + Send>);
+pub struct Job<D, R>(Work<D, R>);
+
+type Work<D, R> = Box<dyn FnOnce(&Context<D>) -> R + Send>;
 
 impl<D: 'static, R: Send + 'static> Message for Job<D, R> {
     type Reply = R;
@@ -243,6 +245,9 @@ impl<D: Doll> Play<D> for ActorRef<D> {
         self
     }
 }
+
+/// A way to end a doll, and what is told of it.
+pub type Way<D> = (fn(&ActorRef<D>), &'static str);
 
 /// Two dolls, each on a runtime of its own.
 pub struct Pair<A, B> {

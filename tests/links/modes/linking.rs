@@ -31,6 +31,7 @@ fn one_link_for_two<A: Doll, B: Doll>() {
     pair.b.call(move |ctx| ctx.link(&back));
     assert_eq!(a.call(|ctx| ctx.links()), [pair.b.id()]);
     assert_eq!(pair.b.call(|ctx| ctx.links()), [a.id()]);
+    assert_eq!((a.links(), pair.b.handle().links()), (vec![pair.b.id()], vec![a.id()]));
     assert_eq!((a.monitors(), a.monitored_by()), (vec![], vec![]), "a link is no monitor");
     pair.kill();
     a.lives();

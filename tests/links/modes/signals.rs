@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use deathwatch::{ActorRef, ExitReason, Runtime};
 
-use crate::doll::{Doll, Play, TaskDoll, dies, in_all_combinations, linked};
-use crate::support::{Puppet, Tally, Told, act, begun, solo};
+use crate::doll::{Doll, Play, Way, dies, in_all_combinations, linked};
+use crate::support::begun;
 
 in_all_combinations! {
     normal_ends_do_nothing
@@ -32,7 +32,7 @@ fn normal_ends_do_nothing<A: Doll, B: Doll>() {
 
 /// R74, R76: any other reason brings the other down, with a reason that says so; that of a kill is one like any other.
 fn abnormal_ends_bring_down<A: Doll, B: Doll>() {
-    let ways: [(fn(&ActorRef<B>), &str); 3] = [
+    let ways: [Way<B>; 3] = [
         (|b| b.stop_with(ExitReason::error("full")), "error: full"),
         (|b| b.tell(|_| panic!("boom")), "panic: boom"),
         (ActorRef::kill, "kill"),
@@ -125,56 +125,4 @@ fn the_end_of_a_runtime<A: Doll, B: Doll>() {
             assert_eq!(reason.expect("it is dead").root_cause(), &ExitReason::Shutdown);
         }
     }
-}
-
-/// R74: in the middle of a handler that waits, as a kill does: what the handler held is dropped.
-#[test]
-fn in_the_middle_of_a_handler_that_waits() {
-    let _dog = watchdog!();
-    let (runtime, other) = (solo(), solo());
-    let (puppet, events) = Puppet::on(&runtime);
-    let (peer, _) = TaskDoll::on(&other);
-    let (tally, link) = (Tally::default(), peer.clone());
-    puppet.call(move |_, ctx| ctx.link(&link));
-    let (held, entered) = (tally.one(), mpsc::channel());
-    let begun = entered.0;
-    let waits = act(move |_, _| {
-        Box::pin(async move {
-            let _held = held;
-            let _ = begun.send(());
-            std::future::pending::<()>().await;
-        })
-    });
-    puppet.send(waits).expect("the puppet lives");
-    entered.1.recv().expect("the handler begins");
-    peer.kill();
-    assert_eq!(puppet.wait_exit().wait().root_cause(), &ExitReason::Kill);
-    assert_eq!(tally.count(), 1);
-    assert_eq!(events.until_gone(), ["dropped"]);
-}
-
-/// R77: an actor in its stop hook is not hurt by a signal: its own reason stands.
-#[test]
-fn who_is_ending_is_not_hurt() {
-    let _dog = watchdog!();
-    let (runtime, other) = (solo(), solo());
-    let (peer, _) = TaskDoll::on(&other);
-    let (entered, inside) = mpsc::channel();
-    let (hold, held) = crate::support::Hold::new();
-    let (puppet, events) = Puppet::new();
-    let puppet = puppet.at_stop_async(move |_, _| {
-        Box::pin(async move {
-            let _ = entered.send(());
-            held.await;
-        })
-    });
-    let puppet = runtime.start(puppet).expect("the runtime runs");
-    let link = peer.clone();
-    puppet.call(move |_, ctx| ctx.link(&link));
-    puppet.stop();
-    inside.recv().expect("the stop hook begins");
-    dies(&peer, ActorRef::kill);
-    hold.release();
-    assert_eq!(puppet.wait_exit().wait(), ExitReason::Normal);
-    assert_eq!(events.until_gone(), ["stopped normal", "dropped"]);
 }

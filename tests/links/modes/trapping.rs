@@ -2,7 +2,7 @@
 
 use deathwatch::{ActorRef, ExitReason, Options};
 
-use crate::doll::{Doll, Play, dies, in_all_combinations, linked, pair};
+use crate::doll::{Doll, Play, Way, dies, in_all_combinations, linked, pair};
 use crate::support::solo;
 
 in_all_combinations! {
@@ -18,7 +18,7 @@ in_all_combinations! {
 
 /// R74, R75, R76: an exit comes for every reason, that of a normal end too.
 fn every_reason_is_told<A: Doll, B: Doll>() {
-    let ways: [(fn(&ActorRef<B>), &str); 5] = [
+    let ways: [Way<B>; 5] = [
         (ActorRef::stop, "exit normal"),
         (|b| b.stop_with(ExitReason::Shutdown), "exit shutdown"),
         (|b| b.stop_with(ExitReason::error("full")), "exit error: full"),
