@@ -15,6 +15,7 @@ use deathwatch::internals::cell::{
 use deathwatch::internals::clock::Clock;
 use deathwatch::internals::exit::{self, Death};
 use deathwatch::internals::mailbox::parcel::{Letter, Parcel};
+use deathwatch::internals::monitor::entry::heed;
 use deathwatch::internals::structs::future::SlotFuture;
 use deathwatch::internals::structs::queue::Queue;
 use deathwatch::internals::sync::Arc;
@@ -97,6 +98,10 @@ struct Ship(Pool);
 
 impl Host for Ship {
     type Death = Death;
+
+    fn heed(&self, cell: &CellRef) -> Option<ExitReason> {
+        heed(cell)
+    }
 
     fn schedule(&self, runnable: Runnable) {
         self.0.0.push(runnable);

@@ -13,11 +13,13 @@ use deathwatch::internals::clock::Clock;
 use deathwatch::internals::exit::{Death, retire};
 use deathwatch::internals::mailbox::node::Chain;
 use deathwatch::internals::mailbox::parcel::{Letter, Parcel};
-use deathwatch::internals::monitor::entry::{Firing, Notice, Station, demonitor, let_go, watch};
+use deathwatch::internals::monitor::entry::{
+    Firing, Notice, Station, Trap, demonitor, heed, let_go, trap, watch,
+};
 use deathwatch::internals::structs::future::SlotFuture;
 use deathwatch::internals::structs::waker::AtomicWaker;
 use deathwatch::internals::sync::{Tracked, thread};
-use deathwatch::{Demonitor, Down, ExitReason, MonitorRef};
+use deathwatch::{ActorId, Demonitor, Down, Exit, ExitReason, MonitorRef};
 
 pub use deathwatch::internals::sync::thread::JoinHandle;
 #[cfg(loom)]
@@ -50,6 +52,7 @@ impl Drop for Token {
 pub enum Heard {
     Note(u32),
     Down(MonitorRef, ExitReason),
+    Exit(ActorId, ExitReason),
 }
 
 /// Where a party's messages are opened.
@@ -106,6 +109,16 @@ impl Notice<Desk> for TellPlain {
     }
 }
 
+/// Writes an `Exit` down.
+enum TellExit {}
+
+impl Trap<Desk> for TellExit {
+    fn tell(exit: Exit, desk: &mut Desk) -> SlotFuture<'_, ()> {
+        desk.heard.push(Heard::Exit(exit.from, exit.reason));
+        SlotFuture::ready(())
+    }
+}
+
 /// The host of a party, which is never queued. Whoever waits for its messages registers.
 struct Bell(AtomicWaker);
 
@@ -118,6 +131,10 @@ impl Host for Bell {
 
     fn register(&self, cx: &Context<'_>) {
         self.0.register(cx.waker());
+    }
+
+    fn heed(&self, _cell: &CellRef) -> Option<ExitReason> {
+        None // nothing is ever run
     }
 
     fn schedule(&self, _runnable: Runnable) {
@@ -157,6 +174,16 @@ impl Party {
 
     pub fn cell(&self) -> CellRef {
         self.desk.cell.clone()
+    }
+
+    /// Has exits told instead of dying of them.
+    pub fn trap_exit(&self) {
+        trap::<_, TellExit>(self.consumer.address(), true);
+    }
+
+    /// Looks at the exit signals that have come, as a run does that begins: would it die of one, and for which reason?
+    pub fn look(&mut self) -> Option<ExitReason> {
+        heed(&self.desk.cell)
     }
 
     /// Handles one message; false when there is none.

@@ -16,7 +16,7 @@ fn send(to: &deathwatch::internals::cell::Address<crate::fixture::Desk>, number:
 fn note(heard: &Heard) -> u32 {
     match heard {
         Heard::Note(number) => *number,
-        Heard::Down(..) => panic!("nobody dies here"),
+        Heard::Down(..) | Heard::Exit(..) => panic!("nobody dies here"),
     }
 }
 

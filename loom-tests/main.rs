@@ -17,6 +17,7 @@ mod exits;
 mod groups;
 mod idle;
 mod life;
+mod link;
 mod list;
 mod mailbox;
 mod map;

@@ -8,6 +8,7 @@ use deathwatch::internals::cell::{
 };
 use deathwatch::internals::clock::Clock;
 use deathwatch::internals::exit::{self, Death};
+use deathwatch::internals::monitor::entry::heed;
 use deathwatch::internals::scheduler::own_thread::OwnThread;
 use deathwatch::internals::sync::Arc;
 use deathwatch::internals::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,10 @@ struct Cabin(Arc<OwnThread>);
 
 impl Host for Cabin {
     type Death = Death;
+
+    fn heed(&self, cell: &CellRef) -> Option<ExitReason> {
+        heed(cell)
+    }
 
     fn schedule(&self, runnable: Runnable) {
         self.0.schedule(runnable);

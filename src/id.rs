@@ -31,6 +31,11 @@ impl ActorId {
     pub fn get(self) -> u64 {
         self.0.get()
     }
+
+    /// Where a table has what there is about this actor; as [`MonitorRef::place`].
+    pub(crate) fn place(self) -> u64 {
+        place(self.0.get())
+    }
 }
 
 impl fmt::Debug for ActorId {
@@ -89,6 +94,12 @@ const fn inverse(odd: u64) -> u64 {
     x
 }
 
+/// A bijection of the numbers below 2^62.
+fn place(number: u64) -> u64 {
+    let (near, far) = (number & NEAR_MASK, number >> NEAR_BITS);
+    near << FAR_BITS | far.wrapping_mul(SPREAD) & FAR_MASK
+}
+
 impl MonitorRef {
     /// Draws a fresh reference.
     pub(crate) fn next() -> Self {
@@ -103,8 +114,7 @@ impl MonitorRef {
     /// Where the watcher's table has it: 62 bits, the uppermost of which choose the bucket. A bijection, so two references never
     /// share a place.
     pub(crate) fn place(self) -> u64 {
-        let (near, far) = (self.0.get() & NEAR_MASK, self.0.get() >> NEAR_BITS);
-        near << FAR_BITS | far.wrapping_mul(SPREAD) & FAR_MASK
+        place(self.0.get())
     }
 
     /// The reference whose [`place`](Self::place) this is.

@@ -92,8 +92,8 @@ pub use groups::{Group, GroupChange, Groups, JoinError, Topic};
 pub use id::{ActorId, MonitorRef};
 pub use mailbox::bound::OnFull;
 pub use monitor::entry::timer::{Missed, TimerCancel};
-pub use monitor::{Demonitor, Down};
-pub use reason::{ErrorReport, ExitReason, PanicReport};
+pub use monitor::{Demonitor, Down, Exit};
+pub use reason::{ErrorReport, ExitReason, LinkReport, PanicReport};
 pub use registry::{Key, LookupError, Query, RegisterError, Registry, Resolved};
 pub use runtime::attach::{Attachment, StreamEnd};
 pub use runtime::{Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts};
@@ -188,4 +188,6 @@ mod guide {
     struct Timers;
     #[doc = include_str!("../docs/guide/streams.md")]
     struct Streams;
+    #[doc = include_str!("../docs/guide/links.md")]
+    struct Links;
 }

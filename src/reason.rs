@@ -3,8 +3,11 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::mem;
 use std::ops::Deref;
 use std::sync::Arc;
+
+use crate::id::ActorId;
 
 /// Why an actor died: what every observer of one death is told, the same for all.
 ///
@@ -35,6 +38,8 @@ pub enum ExitReason {
     NoProc,
     /// The connection to it was lost.
     NoConnection,
+    /// An actor died that it was linked with.
+    Link(LinkReport),
 }
 
 impl ExitReason {
@@ -50,9 +55,39 @@ impl ExitReason {
         ExitReason::Error(ErrorReport(Arc::new(error.into())))
     }
 
-    /// Is it anything but [`Normal`](Self::Normal) and [`Shutdown`](Self::Shutdown)?
+    /// Is it anything but [`Normal`](Self::Normal) and [`Shutdown`](Self::Shutdown)? Of a death over links, the
+    /// [root cause](Self::root_cause) decides.
     pub fn is_abnormal(&self) -> bool {
-        !matches!(self, ExitReason::Normal | ExitReason::Shutdown)
+        !matches!(self.root_cause(), ExitReason::Normal | ExitReason::Shutdown)
+    }
+
+    /// Why the first one died of those who brought each other down over links; of any other death, this reason itself. Never
+    /// [`Link`](Self::Link). The same cost however long the chain.
+    ///
+    /// ```
+    /// use deathwatch::{ActorId, prelude::*};
+    /// struct Leaf;
+    /// impl Actor for Leaf {
+    ///     async fn started(&mut self, _: &Context<Self>) { panic!("out of paper") }
+    /// }
+    /// struct Parent;
+    /// impl Actor for Parent {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         ctx.spawn_linked(Leaf);
+    ///     }
+    /// }
+    /// let parent = Parent.start();
+    /// let reason = parent.wait_exit().wait();
+    /// assert_eq!(reason.root_cause().to_string(), "panic: out of paper");
+    /// let ExitReason::Link(report) = &reason else { panic!() };
+    /// assert_eq!(report.reason(), reason.root_cause());
+    /// assert!(report.from() > parent.id());
+    /// ```
+    pub fn root_cause(&self) -> &ExitReason {
+        match self {
+            ExitReason::Link(report) => report.root_cause(),
+            reason => reason,
+        }
     }
 
     /// What a panic payload says, as a reason. The payload itself is dropped here, and should that panic, forgotten.
@@ -84,7 +119,8 @@ impl PartialEq for ExitReason {
             (ExitReason::Error(a), ExitReason::Error(b)) => {
                 Arc::ptr_eq(&a.0, &b.0) || a.to_string() == b.to_string()
             }
-            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+            (ExitReason::Link(a), ExitReason::Link(b)) => a == b,
+            _ => mem::discriminant(self) == mem::discriminant(other),
         }
     }
 }
@@ -101,15 +137,18 @@ impl fmt::Display for ExitReason {
             ExitReason::Error(report) => write!(f, "error: {report}"),
             ExitReason::NoProc => f.write_str("no such actor"),
             ExitReason::NoConnection => f.write_str("no connection"),
+            ExitReason::Link(report) => fmt::Display::fmt(report, f),
         }
     }
 }
 
 impl Error for ExitReason {
-    /// The error an actor died with; its text is part of the reason's own.
+    /// What is behind the error an actor died with, whose text is part of the reason's own; or why the actor died that it was
+    /// linked with.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             ExitReason::Error(report) => report.source(),
+            ExitReason::Link(report) => Some(report.reason()),
             _ => None,
         }
     }
@@ -153,5 +192,111 @@ impl fmt::Debug for ErrorReport {
 impl fmt::Display for ErrorReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Who died that an actor was linked with, and why; and why the first one did, if that died of a link in turn.
+///
+/// Shared, not copied, however long the chain. Its text names the two ends only.
+#[derive(Clone)]
+pub struct LinkReport(Arc<Linked>);
+
+struct Linked {
+    from: ActorId,
+    name: Option<Arc<str>>,
+    reason: ExitReason,
+    /// How many have died of one another, this one included.
+    length: usize,
+    /// Who died first, and why.
+    first: ActorId,
+    root: ExitReason,
+}
+
+impl LinkReport {
+    pub(crate) fn new(from: ActorId, name: Option<Arc<str>>, reason: ExitReason) -> Self {
+        let (length, first, root) = match &reason {
+            ExitReason::Link(LinkReport(behind)) => (behind.length + 1, behind.first, behind.root.clone()),
+            reason => (1, from, reason.clone()),
+        };
+        LinkReport(Arc::new(Linked { from, name, reason, length, first, root }))
+    }
+
+    /// The actor that was linked with the one whose reason this is, and died.
+    pub fn from(&self) -> ActorId {
+        self.0.from
+    }
+
+    /// What it was called.
+    pub fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// Why it died; that may be of a link as well.
+    pub fn reason(&self) -> &ExitReason {
+        &self.0.reason
+    }
+
+    /// Over how many links it came: 1 if [`from`](Self::from) did not die of a link itself.
+    pub fn length(&self) -> usize {
+        self.0.length
+    }
+
+    /// Who died first.
+    pub fn root(&self) -> ActorId {
+        self.0.first
+    }
+
+    /// Why that one died; never [`ExitReason::Link`].
+    pub fn root_cause(&self) -> &ExitReason {
+        &self.0.root
+    }
+}
+
+impl PartialEq for LinkReport {
+    /// The same actor at either end, as many links between, and the same root cause.
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (&*self.0, &*other.0);
+        Arc::ptr_eq(&self.0, &other.0)
+            || (a.from, a.length, a.first, &a.root) == (b.from, b.length, b.first, &b.root)
+    }
+}
+
+impl Eq for LinkReport {}
+
+impl fmt::Display for LinkReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Linked { from, name, length, first, root, .. } = &*self.0;
+        write!(f, "linked with {from}")?;
+        if let Some(name) = name {
+            write!(f, " \"{name}\"")?;
+        }
+        match length {
+            1 => write!(f, ", which died ({root})"),
+            _ => write!(f, ", and over {length} links with {first}, which died ({root})"),
+        }
+    }
+}
+
+impl fmt::Debug for LinkReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Linked { from, name, length, first, root, .. } = &*self.0;
+        f.debug_struct("LinkReport")
+            .field("from", from)
+            .field("name", name)
+            .field("length", length)
+            .field("root", first)
+            .field("root_cause", root)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Linked {
+    /// One after the other: a chain may be as long as there are actors.
+    fn drop(&mut self) {
+        let mut behind = mem::replace(&mut self.reason, ExitReason::Normal);
+        while let ExitReason::Link(LinkReport(report)) = behind {
+            let Some(mut report) = Arc::into_inner(report) else { return };
+            behind = mem::replace(&mut report.reason, ExitReason::Normal);
+        }
     }
 }

@@ -132,8 +132,8 @@ impl<A: Send + 'static> Life<A> {
     fn next(&mut self, cx: &mut TaskContext<'_>) -> Poll<Next<A>> {
         loop {
             let life = self.consumer.cell().life.read();
-            if life.kill() {
-                return Poll::Pending; // whoever runs the cell looks at this first, and the kill has it run again
+            if life.cut() {
+                return Poll::Pending; // whoever runs the cell looks at this first, and what has come has it run again
             }
             if life.stop() {
                 return Poll::Ready(Next::End(self.cause()));

@@ -28,6 +28,9 @@ mod attach;
 #[path = "stress/harness.rs"]
 mod harness;
 #[cfg(not(loom))]
+#[path = "stress/links.rs"]
+mod links;
+#[cfg(not(loom))]
 #[path = "stress/memory.rs"]
 mod memory;
 #[cfg(not(loom))]
@@ -52,13 +55,15 @@ fn main() -> std::process::ExitCode {
     use std::process::ExitCode;
 
     type Subject = (&'static str, fn() -> harness::Report);
-    let subjects: [Subject; 9] = [
+    let subjects: [Subject; 11] = [
         ("exit_demonitor_and_handling", races::exit_demonitor_and_handling),
         ("storm_of_targets", races::storm_of_targets),
         ("storm_of_watchers", races::storm_of_watchers),
         ("several_watchers_of_several_targets", races::several_watchers_of_several_targets),
         ("attach_against_exit", attach::attach_against_exit),
         ("watchers_and_targets_die_together", rings::watchers_and_targets_die_together),
+        ("exits_and_unlinks", links::exits_and_unlinks),
+        ("links_from_both_sides", links::links_from_both_sides),
         ("churn_on_one_target", memory::churn_on_one_target),
         ("memory_of_a_churned_target", memory::memory_of_a_churned_target),
         ("a_thread_asleep_under_a_guard", memory::a_thread_asleep_under_a_guard),

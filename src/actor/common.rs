@@ -56,6 +56,11 @@ macro_rules! common {
         pub fn monitored_by(&self) -> Vec<$crate::id::ActorId> {
             $crate::monitor::entry::monitored_by(self.cell())
         }
+
+        /// Whom it is linked with at present.
+        pub fn links(&self) -> Vec<$crate::id::ActorId> {
+            $crate::monitor::entry::links(self.cell())
+        }
     };
 }
 

@@ -4,14 +4,14 @@ use std::fmt;
 
 use super::actor_ref::ActorRef;
 use super::handle::{ActorHandle, Target, asked_as, cell_of};
-use super::message::{Retold, SendError, SentTo};
+use super::message::{Retold, SendError, SentTo, Trapped};
 use super::monitor_guard::MonitorGuard;
 use super::post;
 use super::stage::Stage;
 use crate::cell::{Address, CellRef, Strong};
 use crate::id::{ActorId, MonitorRef};
-use crate::monitor::entry::{demonitor, monitors, watch};
-use crate::monitor::{Demonitor, Down};
+use crate::monitor::entry::{demonitor, link, links, monitors, trap, unlink, watch};
+use crate::monitor::{Demonitor, Down, Exit};
 use crate::reason::ExitReason;
 
 /// The actor's own view of itself: handed to every hook and handler.
@@ -139,6 +139,80 @@ impl<A> Context<A> {
     pub fn monitors(&self) -> Vec<(MonitorRef, ActorId)> {
         monitors(self.cell())
     }
+
+    /// Links this actor with another: when either dies, the other has an exit signal. There is one link of two actors, from
+    /// whichever side it is made and however often.
+    ///
+    /// What a signal does to an actor that does not [trap exits](Self::trap_exit) depends on the reason:
+    ///
+    /// | reason of the death | the other |
+    /// |---|---|
+    /// | [`Normal`](ExitReason::Normal) | lives on, not linked any more |
+    /// | [`Shutdown`](ExitReason::Shutdown), or a link to somebody who was shut down | is asked to stop, as by [`stop_with`](Self::stop_with) |
+    /// | any other | ends at once, as by [`kill`](crate::ActorRef::kill): before its next message, and in the middle of a handler that waits; its `stopped` hook does not run |
+    ///
+    /// Its own reason is then [`ExitReason::Link`], which says of whose death, and why. A link to an actor that is dead brings
+    /// a signal at once, with [`NoProc`](ExitReason::NoProc).
+    ///
+    /// A link keeps neither side alive. Linking never waits, and is legal in every hook and handler. Nothing is linked by an
+    /// actor that links itself, or that is ending (in its `stopped` hook).
+    ///
+    /// ```
+    /// use deathwatch::prelude::*;
+    ///
+    /// struct Worker;
+    /// impl Actor for Worker {}
+    ///
+    /// struct Boss(ActorRef<Worker>);
+    /// impl Actor for Boss {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         ctx.link(&self.0);
+    ///     }
+    /// }
+    ///
+    /// let worker = Worker.start();
+    /// let boss = Boss(worker.clone()).start();
+    /// boss.kill();
+    /// let reason = worker.wait_exit().wait();
+    /// assert_eq!(reason.root_cause(), &ExitReason::Kill);
+    /// assert_eq!(reason.to_string(), format!("linked with {}, which died (kill)", boss.id()));
+    /// ```
+    #[doc(alias = "pact")]
+    pub fn link(&self, peer: &impl Target) {
+        link(self.cell(), cell_of(peer));
+    }
+
+    /// Ends the link of this actor with another, if there is one. After it has returned, whichever thread it was called from,
+    /// nothing comes of that link to either side: a signal that was on its way does nothing, and an [`Exit`] that stood in the
+    /// mailbox is dropped. The two can be linked anew at once.
+    ///
+    /// It never waits for the other.
+    ///
+    /// ```
+    /// use deathwatch::{Exit, prelude::*};
+    /// # struct Worker; impl Actor for Worker {}
+    /// struct Boss;
+    /// impl Actor for Boss {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         let worker = ctx.spawn_linked(Worker);
+    ///         assert_eq!(ctx.links(), [worker.id()]);
+    ///         worker.kill();
+    ///         ctx.unlink(&worker); // dead or not, its signal does nothing any more
+    ///         assert_eq!(ctx.links(), []);
+    ///         ctx.stop();
+    ///     }
+    /// }
+    /// assert_eq!(Boss.start().wait_exit().wait(), ExitReason::Normal);
+    /// ```
+    #[doc(alias = "demonitor")]
+    pub fn unlink(&self, peer: &impl Target) {
+        unlink(self.cell(), cell_of(peer));
+    }
+
+    /// Whom this actor is linked with at present. Who has died is not among them, also while its signal is on its way.
+    pub fn links(&self) -> Vec<ActorId> {
+        links(self.cell())
+    }
 }
 
 impl<A: Send + 'static> Context<A> {
@@ -238,6 +312,50 @@ impl<A: Send + 'static> Context<A> {
         K: 'static,
     {
         watch(&self.address, cell_of(target), Retold::<_, K>::new(retell), asked_as(target))
+    }
+
+    /// Has deaths of linked actors told by a message, an [`Exit`], instead of dying of them, or, with `false`, no longer. Returns
+    /// whether it was so before.
+    ///
+    /// An `Exit` comes for every reason, and behind everything that the other sent before it died. What decides is whether
+    /// exits are trapped when the actor looks at the signal, between two polls of what it does. A [`kill`](crate::ActorRef::kill) cannot
+    /// be trapped; that of a linked actor can, as any other reason.
+    ///
+    /// ```
+    /// use deathwatch::{Exit, prelude::*};
+    /// # struct Worker; impl Actor for Worker {}
+    /// struct Boss;
+    /// impl Actor for Boss {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         ctx.trap_exit(true);
+    ///         ctx.spawn_linked(Worker).kill();
+    ///     }
+    /// }
+    /// impl Handler<Exit> for Boss {
+    ///     async fn handle(&mut self, exit: Exit, ctx: &Context<Self>) {
+    ///         ctx.stop_with(exit.reason);
+    ///     }
+    /// }
+    /// assert_eq!(Boss.start().wait_exit().wait(), ExitReason::Kill);
+    /// ```
+    ///
+    /// Who has no handler for [`Exit`] cannot trap:
+    ///
+    /// ```compile_fail,E0277
+    /// use deathwatch::prelude::*;
+    /// struct Boss;
+    /// impl Actor for Boss {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         ctx.trap_exit(true);
+    ///     }
+    /// }
+    /// ```
+    #[doc(alias = "process_flag")]
+    pub fn trap_exit<K: 'static>(&self, on: bool) -> bool
+    where
+        Exit: SentTo<A, K>,
+    {
+        trap::<_, Trapped<K>>(&self.address, on)
     }
 
     /// As [`monitor`](Self::monitor), for as long as the returned guard lives.

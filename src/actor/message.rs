@@ -10,8 +10,8 @@ use super::stage::Stage;
 use crate::guard;
 use crate::mailbox::exchange::{Answerer, Respond};
 use crate::mailbox::parcel::Letter;
-use crate::monitor::Down;
-use crate::monitor::entry::Notice;
+use crate::monitor::entry::{Notice, Trap};
+use crate::monitor::{Down, Exit};
 use crate::reason::ExitReason;
 use crate::structs::future::SlotFuture;
 
@@ -54,6 +54,10 @@ pub trait Message: Send + 'static {
 }
 
 impl Message for Down {
+    type Reply = ();
+}
+
+impl Message for Exit {
     type Reply = ();
 }
 
@@ -135,6 +139,20 @@ where
     fn notify<'a>(self, down: Down, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
         let message = (self.retell)(down);
         SlotFuture::new(message.call(stage).map(guard::drop_quietly))
+    }
+}
+
+/// Exits told to a handler of mode `K`.
+pub struct Trapped<K>(PhantomData<fn(K)>);
+
+impl<A, K> Trap<Stage<A>> for Trapped<K>
+where
+    A: Send + 'static,
+    K: 'static,
+    Exit: SentTo<A, K>,
+{
+    fn tell(exit: Exit, stage: &mut Stage<A>) -> SlotFuture<'_, ()> {
+        SlotFuture::new(exit.call(stage).map(guard::drop_quietly))
     }
 }
 

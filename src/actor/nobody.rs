@@ -26,6 +26,10 @@ impl Host for NoLife {
         self.waker.register(cx.waker());
     }
 
+    fn heed(&self, _cell: &CellRef) -> Option<ExitReason> {
+        None // nothing is ever run
+    }
+
     fn schedule(&self, _runnable: Runnable) {
         unreachable!("what has no life is never queued");
     }

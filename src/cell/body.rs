@@ -48,6 +48,9 @@ pub trait Host: Send + Sync + 'static {
         }
     }
 
+    /// Exit signals have come: does the actor end by one, and for which reason? Asked on the thread that runs the cell.
+    fn heed(&self, cell: &CellRef) -> Option<ExitReason>;
+
     /// Where there is no life that is queued: notes whom to wake.
     fn register(&self, _cx: &Context<'_>) {}
 
@@ -293,7 +296,7 @@ unsafe fn run<F: Future<Output = ExitReason>, H: Host>(cell: &CellRef, abandoned
         // SAFETY: the running thread is the only one to touch the body (rule 1 of `cell`).
         let body = unsafe { &mut *body };
         if let Body::Alive(life) = body {
-            let reason = match killed(cell, abandoned) {
+            let reason = match cut_off(&this.host, cell, abandoned) {
                 Some(reason) => reason,
                 // SAFETY: the body is not moved until it is dropped in place below.
                 None => match timed(&this.host, || poll(cell, unsafe { Pin::new_unchecked(life) })) {
@@ -316,6 +319,14 @@ unsafe fn run<F: Future<Output = ExitReason>, H: Host>(cell: &CellRef, abandoned
         }
         Run::Over
     })
+}
+
+/// Does the actor end where it is, and for which reason?
+fn cut_off(host: &impl Host, cell: &CellRef, abandoned: bool) -> Option<ExitReason> {
+    if !abandoned && !cell.life.read().cut() {
+        return None;
+    }
+    killed(cell, abandoned).or_else(|| host.heed(cell))
 }
 
 /// Was the actor killed, and so dies for which reason?

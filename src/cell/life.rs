@@ -18,6 +18,8 @@ const ENDING: usize = 32;
 const PANICKED: usize = 64;
 /// Something may be lent to it that its exit must give back before it tells anybody. Set by who lends, never cleared.
 const LENT: usize = 128;
+/// Exit signals may have come. Set by who brought one, cleared by the run that begins and looks.
+const SIGNALLED: usize = 256;
 
 /// One word, whose transitions are the methods; each says what the caller owes now.
 ///
@@ -46,6 +48,11 @@ impl Snapshot {
     /// Was it killed?
     pub fn kill(self) -> bool {
         self.0 & KILL != 0
+    }
+
+    /// Is there something that may end it where it is: a kill, or an exit signal?
+    pub fn cut(self) -> bool {
+        self.0 & (KILL | SIGNALLED) != 0
     }
 
     /// Does it live on without strong handles?
@@ -80,6 +87,7 @@ impl std::fmt::Debug for Snapshot {
             (ENDING, "ENDING"),
             (PANICKED, "PANICKED"),
             (LENT, "LENT"),
+            (SIGNALLED, "SIGNALLED"),
         ];
         f.debug_set().entries(bits.iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, name)| name)).finish()
     }
@@ -140,6 +148,17 @@ impl Life {
     /// Kills it.
     pub fn ask_kill(&self) -> Notify {
         self.set(KILL)
+    }
+
+    /// An exit signal has been brought.
+    pub fn signal(&self) -> Notify {
+        self.set(SIGNALLED)
+    }
+
+    /// A run is about to look for exit signals. What comes after the look sets the bit again.
+    pub fn look_for_signals(&self) {
+        // ORDERING: Acquire pairs with the Release in `signal`: what was brought before that is seen by the look.
+        self.word.fetch_and(!SIGNALLED, Ordering::Acquire);
     }
 
     /// Lets it live on without strong handles.

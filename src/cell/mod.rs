@@ -13,7 +13,7 @@
 //!
 //! # Who may touch what
 //!
-//! 1. `body`, and the consumer's side of `inbox`: the thread that runs the cell (`RUNNING` in [`life`]), alone.
+//! 1. `body`, and the consumer's side of `inbox` and of `signals`: the thread that runs the cell (`RUNNING` in [`life`]), alone.
 //! 2. `cause`: written once, by the first who asks the actor to stop, before `STOP` is set.
 //! 3. `reason`: written once, by the actor's end, before `watchers` is closed.
 //! 4. Everything else is constant or atomic.
@@ -42,10 +42,12 @@ use crate::sync::{Arc, Tracked, census};
 pub mod body;
 pub mod life;
 mod ptr;
+mod signals;
 
 pub use body::{Host, Runnable, spawn};
 use life::{Life, Notify};
 pub use ptr::CellPtr;
+use signals::Signals;
 
 /// The front of every actor's block.
 pub struct Cell {
@@ -64,6 +66,8 @@ pub struct Cell {
     pub watchers: List,
     /// The watcher half of this actor's monitors.
     pub table: MapSlot,
+    /// Exit signals that have come over its links.
+    pub signals: Signals,
     /// Who it is.
     pub id: ActorId,
     /// Why it was first asked to stop.
@@ -94,6 +98,7 @@ impl Cell {
             birth: (birth.name.is_some() || birth.bound.is_some()).then(|| Box::new(birth)),
             watchers: List::new(),
             table: MapSlot::new(),
+            signals: Signals::new(),
             id: ActorId::next(),
             cause: Once::new(),
             reason: Once::new(),
@@ -173,6 +178,7 @@ impl Cell {
             drop_in_place_quietly(&raw mut (*this).inbox);
             drop_in_place_quietly(&raw mut (*this).birth);
             drop_in_place_quietly(&raw mut (*this).table);
+            drop_in_place_quietly(&raw mut (*this).signals);
             drop_in_place_quietly(&raw mut (*this).cause);
             drop_in_place_quietly(&raw mut (*this).reason);
         }
@@ -268,6 +274,20 @@ impl CellRef {
     /// Kills the actor.
     pub fn kill(&self) {
         self.act(self.life.ask_kill());
+    }
+
+    /// Brings an exit signal, which the actor looks at before anything else. False: it takes none any more.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the block of `node`, and it was made for this cell. On `false`, it is still the caller's.
+    pub unsafe fn signal(&self, node: NonNull<crate::mailbox::node::Node>) -> bool {
+        // SAFETY: by the contract.
+        if !unsafe { self.signals.push(node) } {
+            return false;
+        }
+        self.act(self.life.signal());
+        true
     }
 
     /// Queues a run of nodes, and wakes the consumer even if another sender owes that: it may be slow.
@@ -544,8 +564,11 @@ impl<S: 'static> Consumer<S> {
 
     /// Refuses all further messages. Idempotent.
     pub fn close(&mut self) {
-        // SAFETY: we are the consumer.
-        unsafe { self.cell().inbox.close() };
+        // SAFETY: we are the consumer. Exit signals that nobody has looked at go as the messages do.
+        unsafe {
+            self.cell().inbox.close();
+            self.cell().inbox.append(self.cell().signals.close());
+        }
         if let Some(bound) = self.cell().bound() {
             bound.close();
         }

@@ -198,6 +198,20 @@ impl Inbox {
         unsafe { self.append(newest) };
     }
 
+    /// Puts nodes behind what the consumer has taken out already.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the consumer.
+    pub unsafe fn append(&self, mut nodes: Chain) {
+        // SAFETY: only the consumer touches `local`; what comes out of a chain is ours.
+        self.local.with_mut(|local| unsafe {
+            while let Some(node) = nodes.pop() {
+                (*local).push(node);
+            }
+        });
+    }
+
     /// Takes no more messages?
     pub fn is_closed(&self) -> bool {
         // ORDERING: Acquire as for a refused push.

@@ -37,3 +37,18 @@ pub enum Demonitor {
     /// return just before the first line of the handler runs), or it was taken back before, or it is somebody else's.
     Unknown,
 }
+
+/// The death of an actor that was linked with one that traps exits: what comes in place of dying.
+///
+/// It comes behind everything that the other sent before it died, for every reason, [`Normal`](ExitReason::Normal) too. See
+/// [`Context::trap_exit`](crate::Context::trap_exit).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Exit {
+    /// Who died.
+    pub from: ActorId,
+    /// What it was called, if it had a name.
+    pub name: Option<Arc<str>>,
+    /// Why it died; [`NoProc`](ExitReason::NoProc) if it was dead when the link was made.
+    pub reason: ExitReason,
+}

@@ -9,4 +9,4 @@ pub mod entry;
 #[cfg(all(test, not(dw_loom)))]
 mod tests;
 
-pub use down::{Demonitor, Down};
+pub use down::{Demonitor, Down, Exit};

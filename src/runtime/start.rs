@@ -14,7 +14,7 @@ use crate::actor::stage::Stage;
 use crate::cell::{self, Birth, CellRef, Consumer, Erased, Host, Runnable};
 use crate::clock::Clock;
 use crate::exit::{self, Death};
-use crate::monitor::entry::Tie;
+use crate::monitor::entry::{Tie, heed};
 use crate::reason::ExitReason;
 use crate::scheduler::Scheduler;
 use crate::scheduler::elastic::Elastic;
@@ -56,6 +56,10 @@ pub(super) enum Place {
 
 impl Host for Placed {
     type Death = Death;
+
+    fn heed(&self, cell: &CellRef) -> Option<ExitReason> {
+        heed(cell)
+    }
 
     fn schedule(&self, runnable: Runnable) {
         match &self.place {

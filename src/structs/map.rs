@@ -61,6 +61,16 @@ impl Order {
         Order(number << 2 | 1) // odd, so that it comes after its bucket's sentinel
     }
 
+    /// The other place of that number: beside the first, and never the same as that of any number.
+    pub const fn other(number: u64) -> Self {
+        Order(Self::new(number).0 | 2)
+    }
+
+    /// Is it the other place of its number?
+    pub const fn is_other(self) -> bool {
+        self.0 & 2 != 0
+    }
+
     /// The number.
     pub const fn number(self) -> u64 {
         self.0 >> 2
@@ -122,6 +132,8 @@ impl Hook {
 pub enum Insert {
     /// It is in the map.
     Inserted,
+    /// There is one of the same order: this one. Only where that was asked for.
+    Occupied(NonNull<Hook>),
     /// The map was closed for good; the entry is not in it.
     Closed,
     /// The map was empty and is being replaced by another; the entry is not in it.
@@ -144,6 +156,18 @@ type Segments = [AtomicPtr<Hook>; SEGMENTS];
 struct Place<'a> {
     before: &'a AtomicPtr<Hook>,
     at: *mut Hook,
+}
+
+impl Place<'_> {
+    /// The entry of this order, which is there or nowhere.
+    #[inline]
+    fn entry(&self, order: u64) -> Option<NonNull<Hook>> {
+        let entry = NonNull::new(self.at).filter(|_| self.at != end())?;
+        // SAFETY: reached under the guard that the place was found under, hence not reclaimed.
+        let hook = unsafe { entry.as_ref() };
+        hook.tracked.touch();
+        (hook.order == order).then_some(entry)
+    }
 }
 
 fn tagged(link: *mut Hook, tags: usize) -> bool {
@@ -208,6 +232,25 @@ impl Map {
     ///   pinned at that time are gone.
     /// - No entry of the same order is or was in this map.
     pub unsafe fn insert(&self, entry: NonNull<Hook>, guard: &Guard) -> Insert {
+        // SAFETY: by the contract.
+        unsafe { self.put::<false>(entry, guard) }
+    }
+
+    /// Puts an entry in, unless there is one of the same order. There may have been any number of them before.
+    ///
+    /// # Safety
+    ///
+    /// The first of [`insert`](Self::insert); entries of this order come in by this function only.
+    pub unsafe fn insert_if_none(&self, entry: NonNull<Hook>, guard: &Guard) -> Insert {
+        // SAFETY: by the contract; with the look of `put`, no two of one order are in the map.
+        unsafe { self.put::<true>(entry, guard) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`insert`](Self::insert), or, if it is to look, for [`insert_if_none`](Self::insert_if_none).
+    #[inline]
+    unsafe fn put<const LOOK: bool>(&self, entry: NonNull<Hook>, guard: &Guard) -> Insert {
         self.tracked.touch();
         // ORDERING: Relaxed, as everywhere on the count: it decides by itself whether the map is superseded, and that
         // gives it to the epoch, which orders its freeing (rule 6).
@@ -223,6 +266,11 @@ impl Map {
                 self.lower();
                 return Insert::Closed;
             };
+            // Somebody else's of this order would have to come in at this very place, and the exchange below would fail.
+            if let Some(other) = place.entry(hook.order).filter(|_| LOOK) {
+                self.lower();
+                return Insert::Occupied(other);
+            }
             // ORDERING: Relaxed: published by the Release below.
             hook.next.store(place.at, Ordering::Relaxed);
             // ORDERING: Release publishes the entry and its link to the Acquire loads of `find`; on failure nothing
@@ -237,16 +285,37 @@ impl Map {
 
     /// Takes the entry out that belongs there; `None` when there is none (any more). At most one caller gets it.
     pub fn remove(&self, order: impl Into<Order>, guard: &Guard) -> Option<NonNull<Hook>> {
-        let Order(order) = order.into();
+        self.take(order.into().0, |_| true, guard)
+    }
+
+    /// Takes this very entry out; false when it is not there (any more). At most one caller gets it.
+    ///
+    /// # Safety
+    ///
+    /// The entry is alive, or protected by the guard.
+    pub unsafe fn remove_this(&self, entry: NonNull<Hook>, guard: &Guard) -> bool {
+        // SAFETY: by the contract.
+        let order = unsafe { entry.as_ref() }.order;
+        self.take(order, |there| there == entry, guard).is_some()
+    }
+
+    /// The entry that belongs there, which stays.
+    pub fn get(&self, order: Order, guard: &Guard) -> Option<NonNull<Hook>> {
+        self.find(order.0, guard)?.entry(order.0)
+    }
+
+    #[inline]
+    fn take(
+        &self,
+        order: u64,
+        wanted: impl Fn(NonNull<Hook>) -> bool,
+        guard: &Guard,
+    ) -> Option<NonNull<Hook>> {
         loop {
             let place = self.find(order, guard)?;
-            let entry = NonNull::new(place.at).filter(|_| place.at != end())?;
+            let entry = place.entry(order).filter(|entry| wanted(*entry))?;
             // SAFETY: reached under the guard, hence not reclaimed.
             let hook = unsafe { entry.as_ref() };
-            hook.tracked.touch();
-            if hook.order != order {
-                return None;
-            }
             // ORDERING: Acquire: `next` is linked into the list below, so its content must be visible to whom we
             // hand it to.
             let next = hook.next.load(Ordering::Acquire);

@@ -90,18 +90,66 @@ impl MapSlot {
                 Insert::Inserted => return Ok(()),
                 Insert::Closed => return Err(Closed),
                 Insert::Superseded => self.replace(map, guard),
+                Insert::Occupied(_) => unreachable!("not asked for"),
             }
         }
+    }
+
+    /// Puts an entry in, unless there is one of the same order, which is the answer then, or the slot is closed.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Map::insert_if_none`].
+    pub unsafe fn insert_if_none(
+        &self,
+        entry: NonNull<Hook>,
+        guard: &Guard,
+    ) -> Result<Option<NonNull<Hook>>, Closed> {
+        loop {
+            let map = self.current(guard)?;
+            // SAFETY: by the contract of this function.
+            match unsafe { map.insert_if_none(entry, guard) } {
+                Insert::Inserted => return Ok(None),
+                Insert::Occupied(other) => return Ok(Some(other)),
+                Insert::Closed => return Err(Closed),
+                Insert::Superseded => self.replace(map, guard),
+            }
+        }
+    }
+
+    /// The entry that belongs there, which stays.
+    pub fn get(&self, order: Order, guard: &Guard) -> Option<NonNull<Hook>> {
+        self.map(guard)?.get(order, guard)
+    }
+
+    /// Takes this very entry out; false when it is not there (any more). At most one caller gets it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Map::remove_this`].
+    pub unsafe fn remove_this(&self, entry: NonNull<Hook>, guard: &Guard) -> bool {
+        let Some(map) = self.map(guard) else { return false };
+        // SAFETY: by the contract.
+        let removed = unsafe { map.remove_this(entry, guard) };
+        if removed {
+            self.shrink(map, guard);
+        }
+        removed
     }
 
     /// Takes the entry out that belongs there, if it is there. At most one caller gets it.
     pub fn remove(&self, order: impl Into<Order>, guard: &Guard) -> Option<NonNull<Hook>> {
         let map = self.map(guard)?;
         let entry = map.remove(order, guard)?;
+        self.shrink(map, guard);
+        Some(entry)
+    }
+
+    /// Gives back a map that has grown and become empty.
+    fn shrink(&self, map: &Map, guard: &Guard) {
         if map.buckets() > KEEP_BUCKETS && map.len() == 0 && map.close_if_empty() {
             self.replace(map, guard);
         }
-        Some(entry)
     }
 
     /// Takes an empty, superseded map out of the slot.

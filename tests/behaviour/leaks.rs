@@ -588,3 +588,65 @@ fn until(mut what: impl FnMut() -> bool) {
         std::thread::yield_now();
     }
 }
+
+/// R46, R71, R73: links of an actor that lives long, which come and go, and whose other ends die: in whichever order, with their signals
+/// looked at or taken back, and of dead ones too; and actors that die with signals on their way.
+#[test]
+fn links() {
+    let turn = Turn::take();
+    let _dog = watchdog!();
+    let (runtime, other) = (solo(), solo());
+    let (actor, _) = Puppet::on(&runtime);
+    let (ctx, before) = (actor.call(|_, ctx| ctx.clone()), Turn::count());
+    for round in 0..10_000_u32 {
+        let (peer, _) = Puppet::on(&other);
+        let link = peer.clone();
+        match round % 6 {
+            0 => actor.call(move |_, ctx| {
+                ctx.link(&link);
+                ctx.unlink(&link);
+            }),
+            1 => {
+                actor.call(move |_, ctx| ctx.link(&link));
+                end(&peer); // normally, which does nothing
+                actor.call(|_, _| ());
+            }
+            2 => {
+                actor.call(move |_, ctx| ctx.link(&link));
+                let (wedge, death, own) = (actor.wedge(), begun(peer.wait_exit()), ctx.clone());
+                peer.kill();
+                death.wait();
+                wedge.release_after(move || own.unlink(&peer)); // whose signal is on its way
+                actor.call(|_, _| ());
+            }
+            3 => {
+                end(&peer);
+                actor.call(move |_, ctx| {
+                    ctx.link(&link);
+                    ctx.unlink(&link);
+                });
+            }
+            4 => {
+                let (doomed, _) = Puppet::on(&runtime);
+                doomed.call(move |_, ctx| ctx.link(&link));
+                let wedge = doomed.wedge();
+                peer.kill();
+                doomed.kill();
+                wedge.release();
+            }
+            _ => {
+                let own = actor.clone();
+                peer.call(move |_, ctx| ctx.link(&own));
+                actor.call(move |_, ctx| ctx.unlink(&link));
+                peer.kill();
+            }
+        }
+    }
+    // Every other actor is dead, or about to be: what one that lives still has is bounded.
+    let settled = || Turn::quiet()[1] <= before[1] + 64 + 128;
+    while !settled() {
+        std::thread::yield_now();
+    }
+    drop((actor, ctx, runtime, other));
+    turn.end();
+}

@@ -317,7 +317,7 @@ pub(super) unsafe fn abandon(entry: EntryPtr) {
 /// # Safety
 ///
 /// The entry was armed under the guard, or the caller holds the target.
-unsafe fn note_stale(target: CellPtr, pinned: Guard) {
+pub(super) unsafe fn note_stale(target: CellPtr, pinned: Guard) {
     let mut owed = Owed::nothing(target);
     // SAFETY: by the contract (rule 8). What was taken out of the list comes with the list's reference.
     unsafe {

@@ -45,6 +45,7 @@ use crate::sync::{self, Tracked, UnsafeCell};
 use state::{Last, State};
 
 mod fire;
+mod link;
 mod named;
 mod owned;
 mod release;
@@ -54,6 +55,7 @@ pub mod timer;
 mod watch;
 
 pub use fire::{Firing, Unwatching, let_go};
+pub use link::{Trap, heed, link, links, trap, unlink};
 pub use owned::{Tie, Wait};
 pub use release::{Along, Beside, Ledger, Refused};
 pub use watch::{Notice, Station, demonitor, monitored_by, monitors, watch};
@@ -152,11 +154,21 @@ impl Entry {
         references: usize,
         (watcher, target): (Option<&CellRef>, &CellRef),
     ) -> Self {
+        Self::at(vtable, Order::new(key.map_or(0, MonitorRef::place)), references, (watcher, target))
+    }
+
+    /// As [`new`](Self::new), for this place in the watcher's table.
+    fn at(
+        vtable: &'static EntryVtable,
+        order: Order,
+        references: usize,
+        (watcher, target): (Option<&CellRef>, &CellRef),
+    ) -> Self {
         sync::census::born(sync::census::Kind::Entry);
         Entry {
             // SAFETY: static; the pointer is to the whole vtable, whose front is the node's.
             node: unsafe { Node::with_larger(NonNull::from(vtable).cast()) },
-            hook: Hook::new(Order::new(key.map_or(0, MonitorRef::place))),
+            hook: Hook::new(order),
             link: Link::new(),
             state: State::armed(references),
             watcher: watcher.map(CellPtr::of),

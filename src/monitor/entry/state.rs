@@ -82,6 +82,17 @@ impl State {
         self.word.load(Ordering::Relaxed) & OUTCOME == 0
     }
 
+    /// One reference less, of several: the caller has published the entry elsewhere since it was made. True: somebody cancelled
+    /// before, and may not have seen that. Who cancels from now on does.
+    #[must_use]
+    pub fn published(&self) -> bool {
+        // ORDERING: Release pairs with the Acquire of who settles: as the word has changed, that either came before, or has
+        // read what is written here. Nothing is read on the strength of CANCELLED.
+        let word = self.word.fetch_sub(ONE, Ordering::Release);
+        debug_assert!(word / ONE > 1, "the last reference goes by `release`");
+        word & CANCELLED != 0
+    }
+
     /// One more reference. The caller owns one.
     pub fn hold(&self) {
         // ORDERING: Relaxed, as for any count.

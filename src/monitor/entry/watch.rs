@@ -149,7 +149,7 @@ pub fn monitors(watcher: &CellRef) -> Vec<(MonitorRef, ActorId)> {
         // SAFETY: reached under the guard, and armed, so its target is there (rule 8).
         unsafe {
             let entry = of_hook(hook).as_ref();
-            if entry.state().is_armed() {
+            if entry.state().is_armed() && matches!(entry.vtable().deliver, Deliver::Post) {
                 found.push((entry.key(), entry.target.id(&pinned)));
             }
         }
