@@ -78,6 +78,8 @@ pub use actor::monitors::{Downs, IntoDowns, Monitors, RecvTimeoutError};
 pub use actor::recipient::Recipient;
 pub use actor::request::{Request, RequestError};
 pub use actor::send_wait::SendWait;
+pub use actor::stash::{Stash, StashFull};
+pub use actor::states::{StateMachine, StateTimeout, States};
 pub use actor::timer::TimerRef;
 pub use clock::ManualClock;
 pub use groups::{Group, GroupChange, Groups, JoinError, Topic};
@@ -180,4 +182,6 @@ mod guide {
     struct Timers;
     #[doc = include_str!("../docs/guide/streams.md")]
     struct Streams;
+    #[doc = include_str!("../docs/guide/state_machines.md")]
+    struct StateMachines;
 }

@@ -32,6 +32,7 @@ use crate::mailbox::bound::Bound;
 use crate::mailbox::inbox::{Inbox, Push};
 use crate::mailbox::node::{Discard, Unopened};
 use crate::mailbox::parcel::{Parcel, Sealed};
+use crate::mailbox::shelf::Shelf;
 use crate::reason::ExitReason;
 use crate::structs::list::List;
 use crate::structs::map_slot::MapSlot;
@@ -522,6 +523,14 @@ impl<S: 'static> Consumer<S> {
             _ => {}
         }
         Some(parcel)
+    }
+
+    /// Puts messages, which hold no place in a bounded mailbox, before all others.
+    pub fn put_in_front(&mut self, shelf: &mut Shelf<S>) {
+        if let Some(freed) = shelf.take_freed() {
+            // SAFETY: we are the consumer; a shelf holds parcels for S.
+            unsafe { self.cell().inbox.put_in_front(freed) };
+        }
     }
 
     /// Declares that the consumer is about to sleep; false when there is a message.

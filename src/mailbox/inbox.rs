@@ -134,6 +134,16 @@ impl Inbox {
         })
     }
 
+    /// Puts messages before all others.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the consumer, for whose stage they were made.
+    pub unsafe fn put_in_front(&self, messages: Chain) {
+        // SAFETY: only the consumer touches `local`.
+        self.local.with_mut(|local| unsafe { (*local).prepend(messages) });
+    }
+
     /// Declares that the consumer is about to sleep. False, and nothing changed, when there is a message.
     ///
     /// # Safety

@@ -1,5 +1,6 @@
 //! What stands in a mailbox.
 
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 use crate::structs::future::SlotFuture;
@@ -145,6 +146,18 @@ impl Chain {
             }
         }
         self.last = node.as_ptr();
+    }
+
+    /// Puts another chain before this one.
+    pub fn prepend(&mut self, front: Chain) {
+        let front = ManuallyDrop::new(front);
+        let Some(last) = NonNull::new(front.last) else { return };
+        // SAFETY: owned by the chain that is put before this one.
+        unsafe { last.as_ref().set_next(self.first) };
+        self.first = front.first;
+        if self.last.is_null() {
+            self.last = front.last;
+        }
     }
 
     /// Takes the first node out; the caller owns its block then.
