@@ -53,6 +53,7 @@ mod id;
 #[allow(unsafe_code)]
 mod mailbox;
 mod monitor;
+mod pool;
 mod reason;
 #[allow(unsafe_code)]
 mod reclaim;
@@ -87,6 +88,7 @@ pub use id::{ActorId, MonitorRef};
 pub use mailbox::bound::OnFull;
 pub use monitor::entry::timer::{Missed, TimerCancel};
 pub use monitor::{Demonitor, Down};
+pub use pool::{OwnQueues, Pool, PoolBuilder, PoolError, PoolSend, PoolStats, SharedQueue};
 pub use reason::{ErrorReport, ExitReason, PanicReport};
 pub use registry::{Key, LookupError, Query, RegisterError, Registry, Resolved};
 pub use runtime::attach::{Attachment, StreamEnd};
@@ -125,6 +127,9 @@ pub mod internals {
     }
     pub mod monitor {
         pub use crate::monitor::*;
+    }
+    pub mod pool {
+        pub use crate::pool::*;
     }
     pub mod reclaim {
         pub use crate::reclaim::*;
@@ -182,6 +187,8 @@ mod guide {
     struct Timers;
     #[doc = include_str!("../docs/guide/streams.md")]
     struct Streams;
+    #[doc = include_str!("../docs/guide/pools.md")]
+    struct Pools;
     #[doc = include_str!("../docs/guide/state_machines.md")]
     struct StateMachines;
 }

@@ -24,6 +24,7 @@ mod start;
 mod tests;
 
 pub use options::{Backend, Mailbox, Options, StartError};
+pub(crate) use start::start_then;
 pub use start::{Starts, start};
 
 /// A runtime: worker threads, a clock, and the actors that run there.
