@@ -191,4 +191,6 @@ mod guide {
     struct Pools;
     #[doc = include_str!("../docs/guide/state_machines.md")]
     struct StateMachines;
+    #[doc = include_str!("../docs/guide/erlang.md")]
+    struct Erlang;
 }
