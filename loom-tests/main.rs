@@ -16,6 +16,7 @@ mod exchange;
 mod exits;
 mod groups;
 mod idle;
+mod lane;
 mod life;
 mod link;
 mod list;

@@ -61,6 +61,7 @@ mod id;
 #[allow(unsafe_code)]
 mod mailbox;
 mod monitor;
+mod pool;
 mod reason;
 #[allow(unsafe_code)]
 mod reclaim;
@@ -86,6 +87,8 @@ pub use actor::monitors::{Downs, IntoDowns, Monitors, RecvTimeoutError};
 pub use actor::recipient::Recipient;
 pub use actor::request::{Request, RequestError};
 pub use actor::send_wait::SendWait;
+pub use actor::stash::{Stash, StashFull};
+pub use actor::states::{StateMachine, StateTimeout, States};
 pub use actor::timer::TimerRef;
 pub use clock::ManualClock;
 pub use groups::{Group, GroupChange, Groups, JoinError, Topic};
@@ -93,6 +96,7 @@ pub use id::{ActorId, MonitorRef};
 pub use mailbox::bound::OnFull;
 pub use monitor::entry::timer::{Missed, TimerCancel};
 pub use monitor::{Demonitor, Down, Exit};
+pub use pool::{OwnQueues, Pool, PoolBuilder, PoolError, PoolSend, PoolStats, SharedQueue};
 pub use reason::{ErrorReport, ExitReason, LinkReport, PanicReport};
 pub use registry::{Key, LookupError, Query, RegisterError, Registry, Resolved};
 pub use runtime::attach::{Attachment, StreamEnd};
@@ -131,6 +135,9 @@ pub mod internals {
     }
     pub mod monitor {
         pub use crate::monitor::*;
+    }
+    pub mod pool {
+        pub use crate::pool::*;
     }
     pub mod reclaim {
         pub use crate::reclaim::*;
@@ -190,4 +197,10 @@ mod guide {
     struct Streams;
     #[doc = include_str!("../docs/guide/links.md")]
     struct Links;
+    #[doc = include_str!("../docs/guide/pools.md")]
+    struct Pools;
+    #[doc = include_str!("../docs/guide/state_machines.md")]
+    struct StateMachines;
+    #[doc = include_str!("../docs/guide/erlang.md")]
+    struct Erlang;
 }

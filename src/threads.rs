@@ -12,6 +12,8 @@ use crate::actor::actor_ref::ActorRef;
 use crate::actor::context::Context;
 use crate::actor::message::{Message, SentTo};
 use crate::actor::stage::Stage;
+use crate::actor::stash::Stash;
+use crate::mailbox::shelf::Shelf;
 use crate::reason::ExitReason;
 use crate::runtime::{self, Backend, Options, StartError, Starts};
 use crate::turn::Hooks;
@@ -78,6 +80,12 @@ pub trait Actor: Sized + Send + 'static {
         let _ = (reason, ctx);
     }
 
+    /// Where it keeps the messages that it [postpones](Handler::postpone); see [`Stash`], and [`States`](crate::States) for
+    /// state machines. Without one, nothing is postponed, and nothing of this costs anything.
+    fn stash(&mut self) -> Option<&mut Stash<Self>> {
+        None
+    }
+
     /// Starts the actor on a thread of its own: as part of the runtime of the calling actor, elsewhere of the default
     /// one.
     ///
@@ -108,6 +116,13 @@ pub trait Actor: Sized + Send + 'static {
 pub trait Handler<M: Message>: Actor {
     /// Handles the message; what it returns is the reply. A panic ends the actor with [`ExitReason::Panic`].
     fn handle(&mut self, message: M, ctx: &Context<Self>) -> M::Reply;
+
+    /// Is this message to be postponed, as things stand? Then it goes into the [stash](Actor::stash), its reply still
+    /// pending, and is asked about again when that lets it go. If the stash is full, it is handled after all.
+    fn postpone(&self, message: &M) -> bool {
+        let _ = message;
+        false
+    }
 }
 
 impl<A: Actor> Hooks<A> for Threads {
@@ -123,6 +138,10 @@ impl<A: Actor> Hooks<A> for Threads {
         stage.actor.stopped(reason, &stage.ctx);
         ready(())
     }
+
+    fn shelf(stage: &mut Stage<A>) -> Option<&mut Shelf<Stage<A>>> {
+        stage.actor.stash().map(Stash::shelf)
+    }
 }
 
 impl<A: Handler<M>, M: Message> SentTo<A, Threads> for M {
@@ -131,6 +150,14 @@ impl<A: Handler<M>, M: Message> SentTo<A, Threads> for M {
         A: 'a,
     {
         ready(stage.actor.handle(self, &stage.ctx))
+    }
+
+    fn stash(stage: &mut Stage<A>) -> Option<&mut Stash<A>> {
+        stage.actor.stash()
+    }
+
+    fn is_postponed(&self, stage: &Stage<A>) -> bool {
+        stage.actor.postpone(self)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::actor::stage::Stage;
 use crate::cell::Consumer;
 use crate::guard;
 use crate::mailbox::parcel::Parcel;
+use crate::mailbox::shelf::Shelf;
 use crate::reason::ExitReason;
 use crate::structs::future::SlotFuture;
 
@@ -23,6 +24,11 @@ pub trait Hooks<A>: 'static {
     fn stopped<'a>(stage: &'a mut Stage<A>, reason: &'a ExitReason) -> impl Future<Output = ()> + Send + 'a
     where
         A: 'a;
+    /// Where the actor keeps messages that it postponed, if it does such a thing.
+    fn shelf(stage: &mut Stage<A>) -> Option<&mut Shelf<Stage<A>>> {
+        let _ = stage;
+        None
+    }
 }
 
 /// The life of an actor. A kill does not end it but drops it, wherever it is. `kept` is dropped with it.
@@ -51,6 +57,9 @@ pub fn live<A: Send + 'static, H: Hooks<A>>(
                 ControlFlow::Break(reason) => break reason,
                 ControlFlow::Continue(end) => end,
             };
+            if let Some(shelf) = H::shelf(&mut life.stage) {
+                life.consumer.put_in_front(shelf);
+            }
             let next = match end {
                 Some(reason) => Next::End(reason),
                 None => std::future::poll_fn(|cx| life.next(cx)).await,

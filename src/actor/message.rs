@@ -7,10 +7,12 @@ use std::marker::PhantomData;
 use futures::FutureExt;
 
 use super::stage::Stage;
+use super::stash::Stash;
 use crate::guard;
 use crate::mailbox::exchange::{Answerer, Respond};
-use crate::mailbox::parcel::Letter;
-use crate::monitor::entry::{Notice, Trap};
+use crate::mailbox::node::Unopened;
+use crate::mailbox::parcel::{Letter, Parcel};
+use crate::monitor::entry::{Due, Notice, Station, Trap};
 use crate::monitor::{Down, Exit};
 use crate::reason::ExitReason;
 use crate::structs::future::SlotFuture;
@@ -75,6 +77,56 @@ pub trait SentTo<A, K>: Message + Sized {
     fn call<'a>(self, stage: &'a mut Stage<A>) -> impl Future<Output = Self::Reply> + Send + 'a
     where
         A: 'a;
+
+    /// Where the actor keeps what it postpones.
+    #[doc(hidden)]
+    fn stash(stage: &mut Stage<A>) -> Option<&mut Stash<A>> {
+        let _ = stage;
+        None
+    }
+
+    /// Does the actor postpone this one?
+    #[doc(hidden)]
+    fn is_postponed(&self, stage: &Stage<A>) -> bool {
+        let _ = stage;
+        false
+    }
+}
+
+/// Puts a letter aside if its actor postpones the message in it and has room; otherwise gives it back, to be handled. For an
+/// actor without a stash this is nothing at all.
+pub fn unless_postponed<A, K, M, L>(letter: L, message: fn(&L) -> &M, stage: &mut Stage<A>) -> Option<L>
+where
+    A: Send + 'static,
+    M: SentTo<A, K>,
+    L: Letter<Stage<A>>,
+{
+    if M::stash(stage).is_none() || !message(&letter).is_postponed(stage) {
+        return Some(letter);
+    }
+    let owner = stage.cell().clone();
+    match M::stash(stage).and_then(|stash| stash.room(owner)) {
+        Some(shelf) => {
+            shelf.keep(Parcel::seal(Again(letter)).into_parcel());
+            None
+        }
+        None => Some(letter),
+    }
+}
+
+/// A letter that was put aside: it has given its place in a bounded mailbox back.
+pub struct Again<L>(pub L);
+
+impl<S, L: Letter<S>> Letter<S> for Again<L> {
+    const COUNTED: bool = false;
+
+    fn open<'a>(self, stage: &'a mut S) -> SlotFuture<'a, ()> {
+        self.0.open(stage)
+    }
+
+    fn discard(self, why: Unopened) {
+        self.0.discard(why);
+    }
 }
 
 /// A message without an asker: the reply is dropped.
@@ -99,7 +151,37 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Told<M
     const COUNTED: bool = true;
 
     fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
-        SlotFuture::new(self.message.call(stage).map(guard::drop_quietly))
+        match unless_postponed(self, |told| &told.message, stage) {
+            Some(told) => SlotFuture::new(told.message.call(stage).map(guard::drop_quietly)),
+            None => SlotFuture::ready(()),
+        }
+    }
+}
+
+/// A message whose asker waits for the reply.
+struct Asked<M: Message, K> {
+    /// Before the message: whoever drops it has the asker told first.
+    answerer: Answerer<M, M::Reply>,
+    message: M,
+    mode: PhantomData<fn(K)>,
+}
+
+impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Asked<M, K> {
+    const COUNTED: bool = false;
+
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+        match unless_postponed(self, |asked| &asked.message, stage) {
+            Some(Asked { answerer, message, .. }) => {
+                SlotFuture::new(message.call(stage).map(|reply| answerer.answer(reply)))
+            }
+            None => SlotFuture::ready(()),
+        }
+    }
+
+    fn discard(self, why: Unopened) {
+        if why == Unopened::Displaced {
+            self.answerer.displace();
+        }
     }
 }
 
@@ -112,7 +194,7 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Respond<Stage<A>> for Told<
         answerer: Answerer<M, M::Reply>,
         stage: &'a mut Stage<A>,
     ) -> SlotFuture<'a, ()> {
-        SlotFuture::new(message.call(stage).map(|reply| answerer.answer(reply)))
+        Asked::<M, K> { answerer, message, mode: PhantomData }.open(stage)
     }
 }
 
@@ -138,6 +220,38 @@ where
 {
     fn notify<'a>(self, down: Down, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
         let message = (self.retell)(down);
+        SlotFuture::new(message.call(stage).map(guard::drop_quietly))
+    }
+
+    fn may_wait(stage: &mut Stage<A>) -> bool {
+        M::stash(stage).is_some()
+    }
+
+    fn notify_or_wait<'a>(self, down: Down, due: Due, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+        let message = (self.retell)(down);
+        Mourned::<M, K> { message, due, mode: PhantomData }.open(stage)
+    }
+}
+
+/// A death as a message, which may be postponed: taken back meanwhile, it is never handled.
+struct Mourned<M, K> {
+    message: M,
+    due: Due,
+    mode: PhantomData<fn(K)>,
+}
+
+impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Mourned<M, K> {
+    const COUNTED: bool = false;
+
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+        let Some(Mourned { message, due, .. }) = unless_postponed(self, |mourned| &mourned.message, stage)
+        else {
+            return SlotFuture::ready(());
+        };
+        if !due.settle(stage.cell()) {
+            guard::drop_quietly(message);
+            return SlotFuture::ready(());
+        }
         SlotFuture::new(message.call(stage).map(guard::drop_quietly))
     }
 }

@@ -15,4 +15,6 @@ pub mod recipient;
 pub mod request;
 pub mod send_wait;
 pub mod stage;
+pub mod stash;
+pub mod states;
 pub mod timer;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc as StdArc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use crate::mailbox::bound::{Bound, Place};
 use crate::mailbox::exchange::{Asker, NoAnswer};
 use crate::monitor::entry::Wait;
 use crate::reason::ExitReason;
+use crate::structs::once::Once;
 use crate::sync::Arc;
 
 /// How long a request waits for its reply unless told otherwise.
@@ -56,12 +58,25 @@ pub struct Request<M: Message> {
     limit: Limit,
 }
 
+/// Who took a question that any of several actors may take. Set before it is handled.
+pub type Taker = Once<CellRef>;
+
+/// A question that waits for a place in a queue which is no mailbox.
+pub trait InLine: Send + Sync {
+    /// It has one; or, if not `granted`, will never have one.
+    fn proceed(self: Box<Self>, granted: bool);
+}
+
 /// What the request waits for.
 enum Stage {
     /// A place in the mailbox.
     Room(Place, Undelivered),
     /// The reply.
     Reply,
+    /// A place in the queue of a pool.
+    Line(Place, Box<dyn InLine>, StdArc<Taker>),
+    /// The reply of whoever takes the question.
+    Pooled(StdArc<Taker>),
     /// The actor's end: there will be no reply.
     End(Wait),
     /// Nothing: it was refused.
@@ -132,6 +147,22 @@ impl<M: Message> Request<M> {
         Self::new(asker, target, Stage::Room(Place::new(bound), message))
     }
 
+    /// The message is where any of several actors will take it.
+    pub(crate) fn pooled(asker: Asker<M, M::Reply>, pool: CellRef, taker: StdArc<Taker>) -> Self {
+        Self::new(asker, pool, Stage::Pooled(taker))
+    }
+
+    /// The message waits for a place there.
+    pub(crate) fn in_line(
+        asker: Asker<M, M::Reply>,
+        pool: CellRef,
+        taker: StdArc<Taker>,
+        place: Place,
+        line: Box<dyn InLine>,
+    ) -> Self {
+        Self::new(asker, pool, Stage::Line(place, line, taker))
+    }
+
     /// There was no room.
     pub(crate) fn refused(asker: Asker<M, M::Reply>, target: CellRef) -> Self {
         Self::new(asker, target, Stage::Refused)
@@ -189,16 +220,36 @@ impl<M: Message> Request<M> {
                         Stage::Reply
                     }
                 },
-                Stage::Reply => match self.asker.poll(cx) {
+                Stage::Reply | Stage::Pooled(_) => match self.asker.poll(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(reply)) => return Poll::Ready(Ok(reply)),
-                    Poll::Ready(Err(NoAnswer::Abandoned)) => Stage::End(Wait::new(self.target.clone())),
+                    Poll::Ready(Err(NoAnswer::Abandoned)) => Stage::End(Wait::new(self.taker().clone())),
                     Poll::Ready(Err(NoAnswer::Displaced)) => Stage::Refused,
+                },
+                Stage::Line(place, ..) => match place.poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(granted) => {
+                        let Stage::Line(_, line, taker) = std::mem::replace(&mut self.stage, Stage::Reply)
+                        else {
+                            continue;
+                        };
+                        line.proceed(granted);
+                        Stage::Pooled(taker)
+                    }
                 },
                 Stage::End(wait) => return wait.poll(cx).map(|reason| Err(RequestError::Exited(reason))),
                 Stage::Refused => return Poll::Ready(Err(RequestError::Full)),
                 Stage::Over => panic!("polled after it was ready"),
             };
+        }
+    }
+
+    /// Whose death it is that left the question without an answer.
+    fn taker(&self) -> &CellRef {
+        match &self.stage {
+            // Nobody took it: it died with the pool.
+            Stage::Pooled(taker) => taker.get().unwrap_or(&self.target),
+            _ => &self.target,
         }
     }
 
@@ -243,7 +294,7 @@ impl<M: Message> Future for Request<M> {
             self.stage = Stage::Over;
             return Poll::Ready(outcome);
         }
-        if !matches!(self.stage, Stage::Reply) {
+        if !matches!(self.stage, Stage::Reply | Stage::Pooled(_)) {
             self.asker.register(cx); // for the alarm
         }
         if !self.is_late() {

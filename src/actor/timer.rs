@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::message::{SentTo, Told};
+use super::stage::Stage;
 use crate::clock::{self, Clock};
 use crate::id::ActorId;
+use crate::mailbox::parcel::Letter;
 use crate::monitor::entry::timer::{self, Handle, Missed, TimerCancel, Unset};
 
 /// A timer that was set, by which it can be cancelled. Dropping this does not cancel it.
@@ -21,6 +23,17 @@ impl TimerRef {
             Ok(handle) => TimerRef { handle },
             Err(error) => panic!("the clock cannot have its thread: {error}"),
         }
+    }
+
+    /// Sets one that sends a letter when so much time has passed.
+    #[track_caller]
+    pub(crate) fn after<A: 'static>(
+        ctx: &Context<A>,
+        delay: Duration,
+        letter: impl Letter<Stage<A>>,
+    ) -> Self {
+        let now = ctx.address().cell().clock().map_or(0, Clock::nanos);
+        TimerRef::set(timer::once(ctx.address(), now.saturating_add(clock::nanos(delay)), letter))
     }
 
     /// Cancels the timer, from any thread. After it has answered [`Cancelled`](TimerCancel::Cancelled), no handling of a
@@ -110,18 +123,13 @@ impl<A: Send + 'static> Context<A> {
     /// ```
     #[track_caller]
     pub fn send_after<M: SentTo<A, K>, K: 'static>(&self, delay: Duration, message: M) -> TimerRef {
-        let now = self.address().cell().clock().map_or(0, Clock::nanos);
-        self.send_once(now.saturating_add(clock::nanos(delay)), message)
+        TimerRef::after(self, delay, Told::<M, K>::new(message))
     }
 
     /// Sends this actor a message at that time; at once if that has passed.
     #[track_caller]
     pub fn send_at<M: SentTo<A, K>, K: 'static>(&self, when: Instant, message: M) -> TimerRef {
-        self.send_once(self.address().cell().clock().map_or(0, |clock| clock.nanos_at(when)), message)
-    }
-
-    #[track_caller]
-    fn send_once<M: SentTo<A, K>, K: 'static>(&self, when: u64, message: M) -> TimerRef {
+        let when = self.address().cell().clock().map_or(0, |clock| clock.nanos_at(when));
         TimerRef::set(timer::once(self.address(), when, Told::<M, K>::new(message)))
     }
 

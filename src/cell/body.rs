@@ -297,7 +297,10 @@ unsafe fn run<F: Future<Output = ExitReason>, H: Host>(cell: &CellRef, abandoned
         let body = unsafe { &mut *body };
         if let Body::Alive(life) = body {
             let reason = match cut_off(&this.host, cell, abandoned) {
-                Some(reason) => reason,
+                Some(reason) => {
+                    cell.life.mark_ending(); // seen by the `Drop` of what is in the body
+                    reason
+                }
                 // SAFETY: the body is not moved until it is dropped in place below.
                 None => match timed(&this.host, || poll(cell, unsafe { Pin::new_unchecked(life) })) {
                     // A kill in the course of this very run was before the end of the life.

@@ -32,6 +32,7 @@ use crate::mailbox::bound::Bound;
 use crate::mailbox::inbox::{Inbox, Push};
 use crate::mailbox::node::{Discard, Unopened};
 use crate::mailbox::parcel::{Parcel, Sealed};
+use crate::mailbox::shelf::Shelf;
 use crate::reason::ExitReason;
 use crate::structs::list::List;
 use crate::structs::map_slot::MapSlot;
@@ -550,6 +551,14 @@ impl<S: 'static> Consumer<S> {
         unsafe { self.cell().inbox.gather() };
     }
 
+    /// Puts messages, which hold no place in a bounded mailbox, before all others.
+    pub fn put_in_front(&mut self, shelf: &mut Shelf<S>) {
+        if let Some(freed) = shelf.take_freed() {
+            // SAFETY: we are the consumer; a shelf holds parcels for S.
+            unsafe { self.cell().inbox.put_in_front(freed) };
+        }
+    }
+
     /// Declares that the consumer is about to sleep; false when there is a message.
     pub fn park(&mut self) -> bool {
         // SAFETY: we are the consumer.
@@ -567,7 +576,7 @@ impl<S: 'static> Consumer<S> {
         // SAFETY: we are the consumer. Exit signals that nobody has looked at go as the messages do.
         unsafe {
             self.cell().inbox.close();
-            self.cell().inbox.append(self.cell().signals.close());
+            self.cell().inbox.put_behind(self.cell().signals.close());
         }
         if let Some(bound) = self.cell().bound() {
             bound.close();

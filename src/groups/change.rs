@@ -9,7 +9,7 @@ use futures::FutureExt;
 use super::core::Core;
 use super::group::Group;
 use crate::actor::handle::ActorHandle;
-use crate::actor::message::{Message, SentTo};
+use crate::actor::message::{Message, SentTo, unless_postponed};
 use crate::actor::stage::Stage;
 use crate::cell::{CellRef, Strong};
 use crate::guard;
@@ -114,7 +114,34 @@ where
 
     fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
         match self.look.change(stage.cell()) {
-            Some(change) => SlotFuture::new(change.call(stage).map(guard::drop_quietly)),
+            Some(change) => Changed::<K> { change, mode: PhantomData }.open(stage),
+            None => SlotFuture::ready(()),
+        }
+    }
+}
+
+/// What there is to tell, which the watcher may put aside: it is dropped unseen if that watches no more when its turn comes.
+struct Changed<K> {
+    change: GroupChange,
+    mode: PhantomData<fn(K)>,
+}
+
+impl<A: Send + 'static, K: 'static> Letter<Stage<A>> for Changed<K>
+where
+    GroupChange: SentTo<A, K>,
+{
+    const COUNTED: bool = false;
+
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+        if <GroupChange as SentTo<A, K>>::stash(stage).is_some() {
+            let GroupChange { group, monitor_ref, .. } = &self.change;
+            let watcher = group.core.watchers.find(monitor_ref, |actor, _| actor == stage.cell());
+            if watcher != Some(true) {
+                return SlotFuture::ready(());
+            }
+        }
+        match unless_postponed(self, |changed| &changed.change, stage) {
+            Some(Changed { change, .. }) => SlotFuture::new(change.call(stage).map(guard::drop_quietly)),
             None => SlotFuture::ready(()),
         }
     }

@@ -290,6 +290,11 @@ impl<Q, R> Answerer<Q, R> {
 }
 
 impl<Q, R> Answerer<Q, R> {
+    /// Goes without an answer, since the question was dropped by an actor that lives.
+    pub fn displace(self) {
+        self.abandon(ABANDONED | DISPLACED);
+    }
+
     /// Goes without an answer.
     fn abandon(self, bits: usize) {
         let exchange = std::mem::ManuallyDrop::new(self).exchange;

@@ -167,6 +167,19 @@ impl Inbox {
         }
     }
 
+    /// Puts messages before all others.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the consumer, for whose stage they were made.
+    pub unsafe fn put_in_front(&self, messages: Chain) {
+        // SAFETY: only the consumer touches `local`.
+        self.local.with_mut(|local| unsafe {
+            (*local).depth += messages.count();
+            (*local).chain.prepend(messages);
+        });
+    }
+
     /// Declares that the consumer is about to sleep. False, and nothing changed, when there is a message.
     ///
     /// # Safety
@@ -203,11 +216,12 @@ impl Inbox {
     /// # Safety
     ///
     /// The caller is the consumer.
-    pub unsafe fn append(&self, mut nodes: Chain) {
+    pub unsafe fn put_behind(&self, mut nodes: Chain) {
         // SAFETY: only the consumer touches `local`; what comes out of a chain is ours.
         self.local.with_mut(|local| unsafe {
             while let Some(node) = nodes.pop() {
-                (*local).push(node);
+                (*local).chain.push(node);
+                (*local).depth += 1;
             }
         });
     }

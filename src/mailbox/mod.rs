@@ -6,3 +6,4 @@ pub mod exchange;
 pub mod inbox;
 pub mod node;
 pub mod parcel;
+pub mod shelf;

@@ -1,5 +1,6 @@
 //! What stands in a mailbox.
 
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 use crate::structs::future::SlotFuture;
@@ -114,6 +115,17 @@ impl Chain {
         Chain { first: ptr::null_mut(), last: ptr::null_mut() }
     }
 
+    /// Counts its nodes, one by one.
+    pub fn count(&self) -> usize {
+        let (mut count, mut at) = (0, self.first);
+        while let Some(node) = NonNull::new(at) {
+            // SAFETY: owned by the chain.
+            at = unsafe { node.as_ref().next() };
+            count += 1;
+        }
+        count
+    }
+
     /// The first node, which stays.
     pub fn first(&self) -> Option<NonNull<Node>> {
         NonNull::new(self.first)
@@ -134,6 +146,18 @@ impl Chain {
             }
         }
         self.last = node.as_ptr();
+    }
+
+    /// Puts another chain before this one.
+    pub fn prepend(&mut self, front: Chain) {
+        let front = ManuallyDrop::new(front);
+        let Some(last) = NonNull::new(front.last) else { return };
+        // SAFETY: owned by the chain that is put before this one.
+        unsafe { last.as_ref().set_next(self.first) };
+        self.first = front.first;
+        if self.last.is_null() {
+            self.last = front.last;
+        }
     }
 
     /// Takes the first node out; the caller owns its block then.

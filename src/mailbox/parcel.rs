@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use super::node::{Discard, Node, NodeVtable, Unopened};
+use crate::guard;
 use crate::structs::future::SlotFuture;
 use crate::structs::pool;
 use crate::sync::Tracked;
@@ -16,6 +17,12 @@ pub trait Letter<S>: Send + Sized + 'static {
 
     /// Begins what the letter asks for.
     fn open<'a>(self, stage: &'a mut S) -> SlotFuture<'a, ()>;
+
+    /// Is not to be opened.
+    fn discard(self, why: Unopened) {
+        let _ = why;
+        drop(self);
+    }
 }
 
 /// A block that holds a letter.
@@ -35,13 +42,15 @@ pub struct Parcel<S> {
 
 // SAFETY: what can be made a parcel is Send: letters by their trait, entries and exchanges by their own construction.
 unsafe impl<S> Send for Parcel<S> {}
+// SAFETY: shared references give access to the vtable only, which is constant.
+unsafe impl<S> Sync for Parcel<S> {}
 
 impl<S: 'static> Parcel<S> {
     /// Puts a letter into a block: the one allocation of a message.
     pub fn seal<L: Letter<S>>(letter: L) -> Sealed<S, L> {
         let envelope = pool::new_block(Envelope {
             node: Node::new(
-                const { &NodeVtable { open: open::<S, L>, discard: discard::<L>, counted: L::COUNTED } },
+                const { &NodeVtable { open: open::<S, L>, discard: discard::<S, L>, counted: L::COUNTED } },
             ),
             letter: ManuallyDrop::new(letter),
             tracked: Tracked::new(),
@@ -68,6 +77,11 @@ impl<S> Parcel<S> {
     /// Hands the block over.
     pub fn into_raw(self) -> NonNull<Node> {
         ManuallyDrop::new(self).node.0
+    }
+
+    /// Discards it; a panic of the user's `Drop` is caught.
+    pub fn discard(self, why: Unopened) {
+        guard::drop_quietly(Discard(self.into_raw(), why));
     }
 
     /// # Safety
@@ -145,7 +159,7 @@ unsafe fn open<S: 'static, L: Letter<S>>(node: NonNull<Node>, stage: NonNull<()>
 /// # Safety
 ///
 /// See [`NodeVtable::discard`].
-unsafe fn discard<L>(node: NonNull<Node>, _why: Unopened) {
+unsafe fn discard<S, L: Letter<S>>(node: NonNull<Node>, why: Unopened) {
     // SAFETY: the block is an envelope of L (it carries this very function).
-    drop(unsafe { unseal::<L>(node) });
+    unsafe { unseal::<L>(node) }.discard(why);
 }

@@ -15,7 +15,7 @@ use futures::{FutureExt, Stream};
 use super::shared::Shared;
 use super::start::{Place, Placed};
 use crate::actor::context::Context;
-use crate::actor::message::SentTo;
+use crate::actor::message::{SentTo, unless_postponed};
 use crate::actor::stage::Stage;
 use crate::cell::{self, Address, Birth, CellRef, Consumer, Erased, Runnable};
 use crate::guard;
@@ -96,11 +96,14 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Brough
     const COUNTED: bool = false;
 
     fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
-        let Brought { message, credit, .. } = self;
-        if credit.account().is_closed() {
-            guard::drop_quietly(message);
+        if self.credit.account().is_closed() {
+            guard::drop_quietly(self.message);
             return SlotFuture::ready(());
         }
+        let Some(Brought { message, credit, .. }) = unless_postponed(self, |brought| &brought.message, stage)
+        else {
+            return SlotFuture::ready(());
+        };
         SlotFuture::new(message.call(stage).map(move |reply| {
             guard::drop_quietly(reply);
             drop(credit);

@@ -26,6 +26,7 @@ mod tests;
 mod tokio;
 
 pub use options::{Backend, Mailbox, Options, StartError};
+pub(crate) use start::start_then;
 pub use start::{Starts, start};
 
 /// A runtime: worker threads, a clock, and the actors that run there.

@@ -136,6 +136,11 @@ impl Options {
         self
     }
 
+    /// The same runtime, and nothing else of it.
+    pub(crate) fn only_runtime(&self) -> Self {
+        Options { runtime: self.runtime.clone(), ..Self::default() }
+    }
+
     /// Where it runs unless that was said: where this actor does.
     pub(super) fn beside(mut self, actor: &CellRef) -> Self {
         if self.runtime.is_none() {
@@ -179,15 +184,18 @@ impl Mailbox {
         Mailbox { limit: Some((capacity, on_full)) }
     }
 
-    pub(super) fn build(self) -> Result<Option<Arc<Bound>>, StartError> {
+    /// Its limit, if that can be.
+    pub(crate) fn checked(self) -> Result<Option<(NonZeroUsize, OnFull)>, StartError> {
         let Some((capacity, on_full)) = self.limit else { return Ok(None) };
         let most = if on_full == OnFull::DropOldest { 1 << 20 } else { 1 << 32 };
         match NonZeroUsize::new(capacity) {
-            Some(capacity) if capacity.get() as u64 <= most => {
-                Ok(Some(Arc::new(Bound::new(capacity, on_full))))
-            }
+            Some(capacity) if capacity.get() as u64 <= most => Ok(Some((capacity, on_full))),
             _ => Err(StartError::Capacity(capacity)),
         }
+    }
+
+    pub(super) fn build(self) -> Result<Option<Arc<Bound>>, StartError> {
+        Ok(self.checked()?.map(|(capacity, on_full)| Arc::new(Bound::new(capacity, on_full))))
     }
 }
 

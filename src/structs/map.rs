@@ -121,6 +121,12 @@ impl Hook {
         self.tracked.end();
     }
 
+    /// Was it taken out? Who has it otherwise than by a table sees what was done before.
+    pub fn is_removed(&self) -> bool {
+        // ORDERING: Relaxed: a look; who acts on the strength of it removes the entry.
+        tagged(self.next.load(Ordering::Relaxed), MARK)
+    }
+
     fn is_entry(&self) -> bool {
         self.order & 1 == 1
     }

@@ -58,7 +58,7 @@ pub use fire::{Firing, Unwatching, let_go};
 pub use link::{Trap, heed, link, links, trap, unlink};
 pub use owned::{Tie, Wait};
 pub use release::{Along, Beside, Ledger, Refused};
-pub use watch::{Notice, Station, demonitor, monitored_by, monitors, watch};
+pub use watch::{Due, Notice, Station, demonitor, monitored_by, monitors, watch};
 
 #[repr(C)]
 struct Entry {

@@ -1,5 +1,6 @@
 //! Entries with a key: monitors of actors and of plain code.
 
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -24,9 +25,60 @@ pub trait Station: 'static {
 }
 
 /// What a stage does with a `Down`.
-pub trait Notice<S>: Send + 'static {
+pub trait Notice<S>: Send + Sized + 'static {
     /// Begins to handle it.
     fn notify<'a>(self, down: Down, stage: &'a mut S) -> SlotFuture<'a, ()>;
+
+    /// May the stage put off what comes of a `Down`?
+    fn may_wait(stage: &mut S) -> bool {
+        let _ = stage;
+        false
+    }
+
+    /// Begins to handle it, or puts it off; in place of `notify` where the stage may do so.
+    fn notify_or_wait<'a>(self, down: Down, due: Due, stage: &'a mut S) -> SlotFuture<'a, ()>
+    where
+        S: Station,
+    {
+        if due.settle(stage.cell()) { self.notify(down, stage) } else { SlotFuture::ready(()) }
+    }
+}
+
+/// A monitor whose `Down` has come to its watcher, before the watcher's table has decided whether it is handled. Owns the state's
+/// reference (rule 4).
+pub struct Due(EntryPtr);
+
+// SAFETY: a counted reference to a block that may be sent.
+unsafe impl Send for Due {}
+
+impl Due {
+    /// What the watcher is to be told; `None` when the monitor was taken back.
+    fn down(&self) -> Option<Down> {
+        // SAFETY: alive by our reference, and fired.
+        unsafe {
+            let removed = self.0.as_ref().hook.is_removed();
+            (!removed).then(|| Entry::down(self.0))
+        }
+    }
+
+    /// The turn has come: is it handled? It counts as handled from now on, unless it was taken back before.
+    pub fn settle(self, watcher: &CellRef) -> bool {
+        let entry = ManuallyDrop::new(self).0;
+        // SAFETY: the state's reference is ours, and the table's if we removed the key (rule 2).
+        unsafe {
+            let pinned = pin();
+            let removed = watcher.table.remove(entry.as_ref().hook.order(), &pinned).is_some();
+            give_up(entry, 1 + usize::from(removed), pinned);
+            removed
+        }
+    }
+}
+
+impl Drop for Due {
+    fn drop(&mut self) {
+        // SAFETY: our reference, given up once.
+        unsafe { give_up(self.0, 1, pin()) };
+    }
 }
 
 const fn vtable<S: Station, N: Notice<S>>() -> EntryVtable {
@@ -115,6 +167,16 @@ unsafe fn open<S: Station, N: Notice<S>>(node: NonNull<Node>, stage: NonNull<()>
     unsafe {
         let stage = &mut *stage.cast::<S>().as_ptr();
         let notice = take_payload::<N>(entry);
+        if N::may_wait(stage) {
+            let due = Due(entry);
+            return match due.down() {
+                Some(down) => notice.notify_or_wait(down, due, stage),
+                None => {
+                    guard::drop_quietly(notice);
+                    SlotFuture::ready(())
+                }
+            };
+        }
         let pinned = pin();
         let removed = stage.cell().table.remove(entry.as_ref().hook.order(), &pinned);
         let down = removed.map(|_| Entry::down(entry));
