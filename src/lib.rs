@@ -62,6 +62,7 @@ mod runtime;
 mod scheduler;
 #[allow(unsafe_code)]
 mod structs;
+pub mod supervisor;
 #[allow(unsafe_code)]
 mod sync;
 pub mod tasks;

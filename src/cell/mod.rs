@@ -42,10 +42,12 @@ use crate::sync::{Arc, Tracked, census};
 pub mod body;
 pub mod life;
 mod ptr;
+mod slot;
 
 pub use body::{Host, Runnable, spawn};
 use life::{Life, Notify};
 pub use ptr::CellPtr;
+pub use slot::CellSlot;
 
 /// The front of every actor's block.
 pub struct Cell {
