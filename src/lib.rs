@@ -32,7 +32,8 @@
 //!
 //! [`tasks`] holds the traits to implement; [`ActorRef`] and [`Context`] are what one works with; [`Monitors`] is for
 //! plain code; [`Runtime`] for choosing threads and for ending everything in an orderly way. A [`Registry`] finds actors by
-//! name, a [`Group`] holds several of them, and a [`Topic`] has messages sent to whoever wants them.
+//! name, a [`Group`] holds several of them, and a [`Topic`] has messages sent to whoever wants them. A
+//! [`Supervisor`](supervisor::Supervisor) restarts them when they fail.
 //!
 //! # `panic = "abort"`
 //!
@@ -181,4 +182,6 @@ mod guide {
     struct Timers;
     #[doc = include_str!("../docs/guide/streams.md")]
     struct Streams;
+    #[doc = include_str!("../docs/guide/supervision.md")]
+    struct Supervision;
 }

@@ -12,3 +12,8 @@ mod parts;
 
 #[path = "supervision/modes/mod.rs"]
 mod modes;
+
+#[path = "supervision/model.rs"]
+mod model;
+#[path = "supervision/oracle.rs"]
+mod oracle;

@@ -147,7 +147,7 @@ pub enum ChildState {
 
 impl fmt::Display for ChildState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             ChildState::Waiting => "waiting",
             ChildState::Starting => "starting",
             ChildState::Running => "running",

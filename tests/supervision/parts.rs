@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use deathwatch::supervisor::{ChildInfo, ChildRef, ChildSpec, ChildState, Kind, Supervisor};
-use deathwatch::{ActorRef, Context, ExitReason, Message, Options, Runtime};
+use deathwatch::{ActorRef, Context, ExitReason, ManualClock, Message, Options, Runtime};
 use futures::future;
 
-use crate::support::begun;
+use crate::support::{begun, settle};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
@@ -77,6 +77,12 @@ impl Board {
     pub fn begin(&self, name: &'static str, orders: &[Begin]) {
         let next = orders.iter().rev().copied().collect();
         self.orders.lock().unwrap().begin.insert(name, next);
+    }
+
+    /// What the next incarnations of a child do at the beginning.
+    pub fn orders(&self, name: &'static str) -> Vec<Begin> {
+        let orders = self.orders.lock().unwrap();
+        orders.begin.get(name).map_or_else(Vec::new, |next| next.iter().rev().copied().collect())
     }
 
     /// What all incarnations of a child do at the end.
@@ -270,6 +276,15 @@ pub fn end<P: Part>(child: &ActorRef<P>, how: End) -> ExitReason {
 /// The present or the next incarnation.
 pub fn ready<P: 'static>(child: &ChildRef<P>) -> ActorRef<P> {
     child.ready().wait().expect("somebody starts it")
+}
+
+/// Lets so much time pass, so that a child that hangs is killed if that is its limit. Who hangs on a thread returns then, and sees
+/// that it was killed.
+pub fn overdue<P: Part>(runtime: &Runtime, clock: &ManualClock, board: &Board, time: Duration) {
+    settle(runtime); // the limit has begun
+    clock.advance(time);
+    settle(runtime); // and what it brings is done
+    board.release(P::THREAD);
 }
 
 /// Starts a supervisor on a runtime.

@@ -41,9 +41,7 @@ fn started<P: Part>() {
     assert_eq!(words(&supervisor), ["a running", "b running", "c starting"]);
     assert!(poll_once(&mut hangs).is_pending());
     supervisor.stop();
-    while supervisor.count_children().wait().is_ok() {}
-    clock.advance(5 * SECOND);
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, 5 * SECOND);
     assert!(hangs.wait().is_err(), "the supervisor has ended");
     told.is(&["-b", "-a"]);
 }
@@ -140,8 +138,7 @@ fn stopped_and_restarted<P: Part>() {
     told.is(&["-a"]);
     assert_eq!(words(&supervisor), ["a stopping", "b running"]);
     assert!(poll_once(&mut stopping).is_pending());
-    clock.advance(SECOND);
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, SECOND);
     stopping.wait().unwrap().unwrap();
     assert_eq!(second.exit_reason(), Some(ExitReason::Kill));
     assert_eq!(supervisor.stop_child("nobody").wait().unwrap(), Err(unknown("nobody")));
@@ -178,8 +175,7 @@ fn stopped_while_it_starts<P: Part>() {
     told.is(&["+a"]);
     let stopping = supervisor.stop_child("a");
     words(&supervisor);
-    clock.advance(5 * SECOND);
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, 5 * SECOND);
     assert_eq!(starting.wait().unwrap().unwrap_err(), ChildError::Stopped("a".into()));
     assert_eq!(stopping.wait().unwrap(), Ok(()));
 }
@@ -197,8 +193,7 @@ fn stopped_during_a_restart<P: Part>() {
     told.is(&["+a", "+b", "+c", "-c"]);
     let stopping = ["b", "c"].map(|name| supervisor.stop_child(name));
     assert_eq!(words(&supervisor), ["a waiting", "b stopping", "c stopping"]);
-    clock.advance(5 * SECOND);
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, 5 * SECOND);
     for stopping in stopping {
         assert_eq!(stopping.wait().unwrap(), Ok(()));
     }
@@ -217,8 +212,7 @@ fn stopped_twice<P: Part>() {
     let stopping = [(); 3].map(|()| supervisor.stop_child("a"));
     told.is(&["+a", "-a"]);
     assert_eq!(supervisor.restart_child("a").wait().unwrap(), Err(ChildError::Running("a".into())));
-    clock.advance(5 * SECOND);
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, 5 * SECOND);
     for stopping in stopping {
         assert_eq!(stopping.wait().unwrap(), Ok(()));
     }
@@ -238,8 +232,7 @@ fn started_during_a_restart<P: Part>() {
     told.is(&["+a", "+b", "-b"]);
     let starting = supervisor.start_child(P::spec("c", &board));
     assert_eq!(words(&supervisor), ["a waiting", "b stopping", "c waiting"]);
-    clock.advance(5 * SECOND);
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, 5 * SECOND);
     starting.wait().unwrap().unwrap();
     told.is(&["+a", "+b", "+c"]);
     assert_eq!(words(&supervisor), ["a running", "b running", "c running"]);
@@ -271,9 +264,7 @@ fn the_supervisor_ends_meanwhile<P: Part>() {
     let (up, stopping) = (supervisor.ready(), supervisor.stop_child("a"));
     words(&supervisor);
     supervisor.stop_with(ExitReason::error("enough"));
-    while supervisor.count_children().wait().is_ok() {}
-    clock.advance(5 * SECOND);
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, 5 * SECOND);
     let reason = supervisor.wait_exit().wait();
     assert_eq!(reason.to_string(), "error: enough");
     assert_eq!(up.wait(), Err(RequestError::Exited(reason.clone())));

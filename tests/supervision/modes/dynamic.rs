@@ -119,8 +119,7 @@ fn stopped_all_at_once<P: Part>() {
     for other in others {
         assert_eq!(other.wait_exit().wait(), ExitReason::Shutdown);
     }
-    clock.advance(3 * SECOND);
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, 3 * SECOND);
     assert_eq!(supervisor.wait_exit().wait(), ExitReason::Normal);
     assert_eq!(slow.exit_reason(), Some(ExitReason::Kill));
 }
@@ -139,7 +138,9 @@ fn each_limit_from_the_beginning<P: Part>() {
     supervisor.stop();
     told.take(6);
     for next in [1, 0, 2] {
+        settle(&runtime);
         clock.advance(2 * SECOND);
+        settle(&runtime);
         if P::THREAD {
             // All threads are let go; those whose time is not over end in an orderly way.
             board.release(true);

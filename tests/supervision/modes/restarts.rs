@@ -162,8 +162,7 @@ fn a_failure_while_others_are_stopped<P: Part>() {
     end(&second, End::Error);
     told.is(&["-b"]);
     assert_eq!(words(&supervisor), ["a waiting", "b waiting", "c stopping"]);
-    clock.advance(5 * SECOND);
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, 5 * SECOND);
     told.is(&["+a", "+b", "+c"]);
     assert_ne!(ready(&b).id(), second.id());
 }
@@ -183,8 +182,7 @@ fn a_failure_while_others_are_started<P: Part>() {
     told.is(&["+a", "+b", "+c", "+d", "-d", "-c", "+b", "+c"]);
     end(&ready(&b), End::Kill);
     words(&supervisor);
-    clock.advance(5 * SECOND); // that long the one that hangs is waited for
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, 5 * SECOND);
     told.is(&["+b", "+c", "+d"]);
     ready(&d);
     until(&supervisor, "d", ChildState::Running);
@@ -233,8 +231,7 @@ fn a_restart_that_hangs<P: Part>() {
     assert_eq!(words(&supervisor), ["a starting", "b running"]);
     let stopping = supervisor.stop_child("a");
     assert_eq!(words(&supervisor), ["a stopping", "b running"]);
-    clock.advance(5 * SECOND);
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, 5 * SECOND);
     stopping.wait().unwrap().unwrap();
     assert_eq!(words(&supervisor), ["a stopped", "b running"]);
     supervisor.restart_child("a").wait().unwrap().unwrap();

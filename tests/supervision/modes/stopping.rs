@@ -6,7 +6,7 @@ use deathwatch::supervisor::{ChildSpec, ChildState, DynamicSupervisor, Restart, 
 use deathwatch::{ActorRef, ExitReason, Monitors, Options};
 
 use crate::parts::*;
-use crate::support::{begun, duo, poll_once, solo_by_hand};
+use crate::support::{begun, duo, poll_once, settle, solo_by_hand};
 
 in_both_modes! {
     in_reverse_order
@@ -58,10 +58,11 @@ fn each_has_its_time<P: Part>() {
     let (a, b) = (ready(&a), ready(&b));
     supervisor.stop();
     told.is(&["+a", "+b", "+c", "-c", "-b"]);
+    settle(&runtime);
     clock.advance(3 * SECOND - Duration::from_nanos(1));
+    settle(&runtime);
     assert!(b.is_alive());
-    clock.advance(Duration::from_nanos(1));
-    board.release(P::THREAD); // who hangs on a thread sees only then that it was killed
+    overdue::<P>(&runtime, &clock, &board, Duration::from_nanos(1));
     assert_eq!(b.wait_exit().wait(), ExitReason::Kill);
     told.is(&["-a"]);
     assert_eq!(supervisor.wait_exit().wait(), ExitReason::Normal);
@@ -186,10 +187,7 @@ fn while_a_child_does_not_start<P: Part>() {
     let mut gone = begun(supervisor.wait_exit());
     supervisor.stop();
     assert!(poll_once(&mut gone).is_pending());
-    // The supervisor has begun to wait when it takes no questions any more.
-    while supervisor.count_children().wait().is_ok() {}
-    clock.advance(2 * SECOND);
-    board.release(P::THREAD);
+    overdue::<P>(&runtime, &clock, &board, 2 * SECOND);
     assert_eq!(gone.wait(), ExitReason::Normal);
     assert_eq!(b.exit_reason(), Some(ExitReason::Kill));
     told.is(&["-a"]);
