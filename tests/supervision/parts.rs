@@ -13,6 +13,9 @@ use crate::support::{begun, settle};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
+/// How long to wait for what must come, until the test has failed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What a child does in its `started` hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
@@ -123,7 +126,7 @@ impl Board {
 impl Told {
     /// The next thing, waited for.
     pub fn next(&self) -> String {
-        self.0.recv().expect("somebody tells something")
+        self.0.recv_timeout(PATIENCE).expect("somebody tells something")
     }
 
     /// So many, waited for.

@@ -258,15 +258,20 @@ fn restarted_but_it_does_not_start<P: Part>() {
 fn the_supervisor_ends_meanwhile<P: Part>() {
     let (runtime, clock) = solo_by_hand();
     let (board, told) = Board::new();
-    board.begin("a", &[Begin::Hang]);
-    let supervisor = start(Supervisor::one_for_one().child(P::spec("a", &board)), &runtime);
-    told.is(&["+a"]);
-    let (up, stopping) = (supervisor.ready(), supervisor.stop_child("a"));
-    words(&supervisor);
+    board.leave("a", Leave::Hang);
+    board.begin("b", &[Begin::Hang]);
+    let specs = ["a", "b"].map(|name| P::spec(name, &board).shutdown(Shutdown::Kill));
+    let supervisor = specs.into_iter().fold(Supervisor::one_for_one(), Supervisor::child);
+    let supervisor = start(supervisor.child(P::spec("c", &board)), &runtime);
+    told.is(&["+a", "+b"]);
+    let up = supervisor.ready();
+    let starting = supervisor.start_child(P::spec("d", &board));
+    assert_eq!(words(&supervisor), ["a running", "b starting", "c waiting", "d waiting"]);
     supervisor.stop_with(ExitReason::error("enough"));
-    overdue::<P>(&runtime, &clock, &board, 5 * SECOND);
+    overdue::<P>(&runtime, &clock, &board, SECOND);
     let reason = supervisor.wait_exit().wait();
     assert_eq!(reason.to_string(), "error: enough");
     assert_eq!(up.wait(), Err(RequestError::Exited(reason.clone())));
-    assert_eq!(stopping.wait(), Err(RequestError::Exited(reason)));
+    assert_eq!(starting.wait().map(drop), Err(RequestError::Exited(reason)));
+    assert_eq!(told.ready(), [""; 0], "nobody else was started, and no stop hook was run");
 }

@@ -69,10 +69,12 @@ fn in_the_gap<P: Part>() {
         assert!(polled.is_pending());
     }
     clock.advance(SECOND);
+    while woken.count() < 2 {
+        std::thread::yield_now();
+    }
     for wait in waits {
         assert_ne!(wait.wait().unwrap().id(), first.id());
     }
-    assert_eq!(woken.count(), 2);
     // From a thread that is blocked meanwhile.
     end(&ready(&a), End::Panic);
     words(&supervisor);
@@ -229,10 +231,10 @@ fn waits_that_are_given_up<P: Part>() {
     poll(&mut wait, &kept);
     assert_eq!(replaced.count(), 1, "its waker is dropped");
     let _supervisor = start(Supervisor::one_for_one().child(spec), &runtime);
-    wait.wait().unwrap();
     while kept.count() < 2 {
-        std::thread::yield_now();
+        std::thread::yield_now(); // woken, and dropped
     }
+    wait.wait().unwrap();
     assert_eq!((given_up.count(), replaced.count()), (1, 1), "woken was the last one only");
 }
 
@@ -249,5 +251,7 @@ fn keeps_nobody_running<P: Part>() {
     drop(supervisor);
     gone.wait();
     assert!(a.get().is_none());
-    assert_eq!(runtime.live_actors(), 0);
+    while runtime.live_actors() > 0 {
+        std::thread::yield_now();
+    }
 }

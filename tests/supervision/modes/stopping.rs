@@ -219,10 +219,12 @@ fn killed_trees_leave_nobody<P: Part>() {
     let branch = ChildSpec::new("branch", move || Supervisor::one_for_all().child(leaf.clone()));
     let tree = start(Supervisor::one_for_one().child(branch), &runtime);
     let leaf = ready(&found);
+    let branch = begun(list(&tree)[0].actor.as_ref().unwrap().wait_exit());
     tree.stop();
     told.is(&["+leaf", "-leaf"]);
     assert_eq!(runtime.live_actors(), 3);
     tree.kill();
+    assert_eq!(branch.wait(), ExitReason::Kill);
     board.release(P::THREAD);
     assert_eq!(leaf.wait_exit().wait(), ExitReason::Kill);
     tree.wait_exit().wait();
