@@ -207,6 +207,7 @@ fn run<P: Part>(cases: u32) {
     let cases = std::env::var("PROPTEST_CASES").map_or(cases, |_| Config::default().cases);
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     if let Err(error) = runner.run(&scripts(), |script| {
+        let _dog = watchdog!();
         agrees::<P>(&script);
         Ok(())
     }) {
@@ -216,12 +217,10 @@ fn run<P: Part>(cases: u32) {
 
 #[test]
 fn tasks_agree_with_the_model() {
-    let _dog = watchdog!();
     run::<TaskPart>(200);
 }
 
 #[test]
 fn threads_agree_with_the_model() {
-    let _dog = watchdog!();
     run::<ThreadPart>(50);
 }

@@ -14,7 +14,7 @@ use crate::support::{begun, settle};
 pub const SECOND: Duration = Duration::from_secs(1);
 
 /// How long to wait for what must come, until the test has failed.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a child does in its `started` hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
