@@ -109,9 +109,9 @@ impl Board {
         let _ = held.recv();
     }
 
-    /// Lets those go who hang on a thread, as soon as they do.
-    pub fn release(&self, threads: bool) {
-        while threads {
+    /// Lets those go who hang on a thread, as soon as somebody does.
+    pub fn release(&self) {
+        loop {
             let mut orders = self.orders.lock().unwrap();
             if !orders.held.is_empty() {
                 orders.held.clear();
@@ -287,7 +287,9 @@ pub fn overdue<P: Part>(runtime: &Runtime, clock: &ManualClock, board: &Board, t
     settle(runtime); // the limit has begun
     clock.advance(time);
     settle(runtime); // and what it brings is done
-    board.release(P::THREAD);
+    if P::THREAD {
+        board.release();
+    }
 }
 
 /// Starts a supervisor on a runtime.

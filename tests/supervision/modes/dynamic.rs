@@ -143,7 +143,7 @@ fn each_limit_from_the_beginning<P: Part>() {
         settle(&runtime);
         if P::THREAD {
             // All threads are let go; those whose time is not over end in an orderly way.
-            board.release(true);
+            board.release();
             break;
         }
         assert_eq!(children[next].wait_exit().wait(), ExitReason::Kill);
