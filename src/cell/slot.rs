@@ -4,7 +4,7 @@ use std::ptr::{self, NonNull};
 
 use super::{Cell, CellPtr, CellRef};
 use crate::reclaim::pin;
-use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::atomic::{AtomicPtr, Ordering, fence};
 
 /// A place for one cell, or none. What is in it is held by it: there is one reference that the place owns.
 ///
@@ -39,7 +39,9 @@ impl CellSlot {
             if let Some(cell) = unsafe { CellPtr(place).try_hold(&pinned) } {
                 return Some(cell);
             }
-            // Nobody holds it any more, and so not this place either: there is something else in it.
+            // ORDERING: Acquire pairs with the Release by which the place's reference was given up, in the count that was found to
+            // be zero. That was after the cell had been taken out, so the next look finds something else.
+            fence(Ordering::Acquire);
         }
     }
 
