@@ -41,7 +41,7 @@ fn get_vs_put() {
 /// R19: Who takes a cell out takes that one and no other; nobody is found when nobody is there.
 #[test]
 fn clear_vs_put_vs_get() {
-    model("slot_clear_vs_put_vs_get", Bound::Preemptions(3), 1, || {
+    model("slot_clear_vs_put_vs_get", Bound::Preemptions(3), 250, || {
         let before = cell();
         let first = before.id;
         let slot = Arc::new(CellSlot::new());
