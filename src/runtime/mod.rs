@@ -24,7 +24,7 @@ mod start;
 mod tests;
 
 pub use options::{Backend, Mailbox, Options, StartError};
-pub use start::{Starts, start, start_below};
+pub use start::{Starts, has_ended, start, start_below};
 
 /// A runtime: worker threads, a clock, and the actors that run there.
 ///

@@ -171,6 +171,12 @@ pub fn start_below<A: Starts<K>, K>(
     start_bound(actor, options.beside(parent), tie, then).map(|(actor, ())| actor)
 }
 
+/// Is the runtime of this actor at its end, so that nobody can be started there any more?
+pub fn has_ended(actor: &CellRef) -> bool {
+    let home = actor.home().and_then(|home| home.downcast::<Shared>().ok());
+    home.is_none_or(|shared| shared.root.reason().is_some())
+}
+
 /// What an actor is bound to besides its runtime, for as long as it lives.
 trait Bond: Send {
     /// Could it be made?

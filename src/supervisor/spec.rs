@@ -20,7 +20,7 @@ use crate::actor::exit_wait::ExitWait;
 use crate::cell::CellRef;
 use crate::guard;
 use crate::reason::ExitReason;
-use crate::runtime::{Options, StartError, Starts, start_below};
+use crate::runtime::{Options, StartError, Starts, has_ended, start_below};
 
 /// Which child of its supervisor. It stays the same across restarts.
 ///
@@ -239,7 +239,7 @@ impl<A: Send + 'static> ChildSpec<A> {
 
     /// Its mailbox, backend, label and name: the same for each incarnation. A registered name is free again when the one before
     /// has died, and so the next one gets it. Unless a label is given, it is the child's name; unless a runtime is, it is the
-    /// supervisor's.
+    /// supervisor's. (Children of a [`DynamicSupervisor`](super::DynamicSupervisor) have the label that is given, or none.)
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
         self
@@ -321,10 +321,16 @@ impl<A: Send + 'static, K: Kind> Described<K> for ChildSpec<A> {
             options = options.or_name(&self.id.name);
         }
         let mut end = None;
-        let actor = (self.launch)(options, ctx.address().cell(), &mut |actor| {
+        let here = ctx.address().cell();
+        let actor = (self.launch)(options, here, &mut |actor| {
             probe::lay(actor.strong(), ctx.address(), key);
             ctx.monitor_with(actor, move |down| Ended { key, down });
             end = Some(begun(actor.wait_exit()));
+        });
+        let actor = actor.map_err(|fault| match fault {
+            // On another runtime than ours: a start that failed.
+            Fault::ShutDown if !has_ended(here) => Fault::Failed(ExitReason::error(StartError::ShutDown)),
+            fault => fault,
         })?;
         let end = end.unwrap_or_else(|| actor.wait_exit());
         Ok(Incarnation::new(actor.handle(), end, Arc::clone(&self.seat.slot)))

@@ -13,6 +13,7 @@ use crate::support::{settle, solo_by_hand};
 
 in_both_modes! {
     a_sliding_window
+    not_one_that_begins_anew
     none_at_all
     one_failure_counts_once
     escalation
@@ -68,6 +69,23 @@ fn a_sliding_window<P: Part>() {
         "error: more than 2 restarts within 10s, the last of a (error: went wrong)"
     );
     assert!(a.ready().wait().is_err());
+}
+
+/// R85: what is within the window counts, also when what is older has just left it.
+fn not_one_that_begins_anew<P: Part>() {
+    let (runtime, clock) = solo_by_hand();
+    let (board, _told) = Board::new();
+    let spec = P::spec("a", &board);
+    let a = spec.child_ref();
+    let supervisor = start(Supervisor::one_for_one().intensity(2, 10 * SECOND).child(spec), &runtime);
+    // At 0, 9 and 11, and then at 12: of these, three are within ten seconds.
+    for pause in [0, 9, 2] {
+        clock.advance(pause * SECOND);
+        fail(&a);
+    }
+    clock.advance(SECOND);
+    end(&ready(&a), End::Error);
+    assert!(matches!(error(&supervisor.wait_exit().wait()), SupervisorError::Intensity { .. }));
 }
 
 /// R85: no restart is allowed: the first failure is one too many. Its children are stopped, in order.

@@ -24,6 +24,7 @@ in_both_modes! {
     a_start_that_is_all_there_is
     a_name
     a_name_that_is_taken
+    on_another_runtime
     temporary_ones_do_not_come_back
     finished_ones_come_back_with_the_others
 }
@@ -290,6 +291,23 @@ fn a_name_that_is_taken<P: Part>() {
     let Some(StartError::Name(RegisterError::Taken { holder, .. })) = report.downcast_ref() else { panic!() };
     assert_eq!(*holder, stranger.id());
     assert!(matches!(a.ready().wait(), Err(ChildError::Gone(_))));
+}
+
+/// R13, R86: a child may run on another runtime; when that ends, it cannot be restarted, which is told.
+fn on_another_runtime<P: Part>() {
+    let (runtime, _clock) = solo_by_hand();
+    let (other, _other_clock) = solo_by_hand();
+    let (board, _told) = Board::new();
+    let spec = P::spec("a", &board).options(Options::new().runtime(&other));
+    let a = spec.child_ref();
+    let supervisor = start(Supervisor::one_for_one().child(spec), &runtime);
+    assert_eq!(P::hello(&ready(&a)), "a");
+    assert_eq!((runtime.live_actors(), other.live_actors()), (1, 1));
+    other.shutdown(60 * SECOND).unwrap();
+    let reason = supervisor.wait_exit().wait();
+    let expected =
+        "error: more than 3 restarts within 5s, the last of a (error: the runtime has been shut down)";
+    assert_eq!(reason.to_string(), expected);
 }
 
 /// R86, R90: temporary children are stopped with the others when one fails, and not started again.
