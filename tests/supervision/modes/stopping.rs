@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deathwatch::supervisor::{ChildSpec, ChildState, DynamicSupervisor, Restart, Shutdown, Supervisor};
-use deathwatch::{ActorRef, ExitReason, Monitors, Options};
+use deathwatch::{ExitReason, Monitors, Options};
 
 use crate::parts::*;
 use crate::support::{begun, duo, poll_once, settle, solo_by_hand};
@@ -153,10 +153,12 @@ fn told_after_children_that_ended_just_before<P: Part>() {
     let child = ready(&a);
     let mut monitors = Monitors::new();
     monitors.monitor(&supervisor);
-    (0..CROWD).for_each(|_| drop(monitors.monitor(&child)));
+    for _ in 0..CROWD {
+        monitors.monitor(&child);
+    }
     // Behind the child's own steps, and so between them.
     child.stop();
-    while list(&supervisor).len() > 0 {}
+    while !list(&supervisor).is_empty() {}
     supervisor.stop();
     let told: Vec<_> = (&mut monitors).into_iter().map(|down| down.target).collect();
     assert_eq!(
