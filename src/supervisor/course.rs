@@ -231,7 +231,8 @@ impl<K: Kind> Supervisor<K> {
         }
     }
 
-    /// Keeps what is over when everybody has been told of a child's end, if it is not yet.
+    /// Keeps what is over when everybody has been told of a child's end, if it is not yet: who found the child by its name may have
+    /// monitored it before we did, and is told after us.
     fn leave(&mut self, end: Option<ExitWait>) {
         let is_over = |end: &mut ExitWait| {
             Pin::new(end).poll_unpin(&mut TaskContext::from_waker(Waker::noop())).is_ready()

@@ -279,10 +279,13 @@ fn stopped_while_it_waits<P: Part>() {
     supervisor.stop_child("a").wait().unwrap().unwrap();
     assert_eq!(words(&supervisor), ["a stopped", "b waiting"]);
     assert!(a.ready().wait().is_err(), "nobody is about to start it");
+    clock.advance(SECOND);
+    end(&ready(&b), End::Kill);
+    assert_eq!(words(&supervisor), ["a stopped", "b waiting"]);
     supervisor.stop();
     assert_eq!(supervisor.wait_exit().wait(), ExitReason::Normal);
     clock.advance(10 * SECOND);
     settle(&runtime);
-    told.is(&["+a", "+b", "-a", "-b"]);
+    told.is(&["+a", "+b", "-a", "-b", "+b"]);
     assert_eq!(told.ready(), [""; 0]);
 }

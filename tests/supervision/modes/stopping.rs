@@ -6,7 +6,7 @@ use deathwatch::supervisor::{ChildSpec, ChildState, DynamicSupervisor, Restart, 
 use deathwatch::{ExitReason, Monitors, Options};
 
 use crate::parts::*;
-use crate::support::{begun, duo, poll_once, settle, solo_by_hand};
+use crate::support::{Puppet, Told as _, begun, duo, poll_once, settle, solo_by_hand};
 
 in_both_modes! {
     in_reverse_order
@@ -141,31 +141,38 @@ fn told_after_its_children<P: Part>() {
     }
 }
 
-/// R84: also of a child whose end takes long, because so many are to be told, and which the supervisor is told of as one of the
-/// first.
+/// R84: also of a child that was ending by itself, which takes long because so many are to be told; whether the supervisor was told
+/// already or not.
 fn told_after_children_that_ended_just_before<P: Part>() {
     const CROWD: usize = 20_000; // told in several steps, between which others run
-    let (runtime, _clock) = solo_by_hand();
-    let (board, _told) = Board::new();
-    let spec = P::spec("a", &board).restart(Restart::Temporary);
-    let a = spec.child_ref();
-    let supervisor = start(Supervisor::one_for_one().child(spec), &runtime);
-    let child = ready(&a);
-    let mut monitors = Monitors::new();
-    monitors.monitor(&supervisor);
-    for _ in 0..CROWD {
-        monitors.monitor(&child);
+    for before in [true, false] {
+        let (runtime, _clock) = solo_by_hand();
+        let (board, _told) = Board::new();
+        let spec = P::spec("a", &board).restart(Restart::Temporary);
+        let a = spec.child_ref();
+        let supervisor = start(Supervisor::one_for_one().child(spec), &runtime);
+        let child = ready(&a);
+        let mut monitors = Monitors::new();
+        monitors.monitor(&supervisor);
+        for _ in 0..CROWD {
+            monitors.monitor(&child);
+        }
+        if before {
+            child.stop();
+            while !list(&supervisor).is_empty() {}
+            supervisor.stop();
+        } else {
+            // The supervisor runs between the first step of the child's end and the second.
+            let (puppet, _events) = Puppet::on(&runtime);
+            let wedge = puppet.wedge();
+            child.stop();
+            supervisor.stop();
+            wedge.release();
+        }
+        let told: Vec<_> = (&mut monitors).into_iter().map(|down| down.target).collect();
+        let last = told.iter().position(|target| *target == supervisor.id());
+        assert_eq!(last, Some(CROWD), "the supervisor is the last one");
     }
-    // Behind the child's own steps, and so between them.
-    child.stop();
-    while !list(&supervisor).is_empty() {}
-    supervisor.stop();
-    let told: Vec<_> = (&mut monitors).into_iter().map(|down| down.target).collect();
-    assert_eq!(
-        told.iter().position(|target| *target == supervisor.id()),
-        Some(CROWD),
-        "the supervisor is the last one"
-    );
 }
 
 /// R84, R88: a supervisor whose child hangs in its start hook can be asked, and stopped: the child gets its time, then it is
