@@ -17,3 +17,5 @@ mod modes;
 mod model;
 #[path = "supervision/oracle.rs"]
 mod oracle;
+#[path = "supervision/pins.rs"]
+mod pins;
