@@ -49,7 +49,20 @@ fn they_say_what_they_are() {
 
 #[test]
 fn errors_tell_their_source() {
-    let below = || ExitReason::error(std::io::Error::new(std::io::ErrorKind::NotFound, std::fmt::Error));
+    /// An error upon an error.
+    #[derive(Debug)]
+    struct Upper(std::fmt::Error);
+    impl std::fmt::Display for Upper {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("no configuration")
+        }
+    }
+    impl Error for Upper {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    let below = || ExitReason::error(Upper(std::fmt::Error));
     let child = ChildError::Start { child: "a".into(), reason: below() };
     let supervisor = SupervisorError::Start { child: "a".into(), reason: below() };
     assert_eq!(child.to_string(), supervisor.to_string());
