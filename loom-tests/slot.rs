@@ -38,6 +38,25 @@ fn get_vs_put() {
     });
 }
 
+/// R19: Of two who put a cell in, the later one gets the other's out, and sees it made.
+#[test]
+fn put_vs_put() {
+    model("slot_put_vs_put", Bound::Unbounded, 2, || {
+        let slot = Arc::new(CellSlot::new());
+        let there = slot.clone();
+        let other = spawn(move || {
+            let cell = cell();
+            (cell.id, there.put(cell).map(|out| out.id))
+        });
+        let cell = cell();
+        let here = cell.id;
+        let out = slot.put(cell).map(|out| out.id);
+        let (there, other) = other.join().unwrap();
+        assert!([(None, Some(here)), (Some(there), None)].contains(&(out, other)));
+        assert_eq!(look(&slot), Some(if out.is_some() { here } else { there }));
+    });
+}
+
 /// R19: Who takes a cell out takes that one and no other; nobody is found when nobody is there.
 #[test]
 fn clear_vs_put_vs_get() {

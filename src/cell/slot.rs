@@ -57,11 +57,11 @@ impl CellSlot {
     /// Takes this cell out, if it is in it.
     pub fn clear(&self, cell: &CellRef) -> Option<CellRef> {
         let CellPtr(place) = CellPtr::of(cell);
-        // ORDERING: Acquire, as in `put`; null publishes nothing. Relaxed on failure: nothing was found.
+        // ORDERING: Relaxed: null publishes nothing, and the caller has the cell already.
         let cleared = self.place.compare_exchange(
             place.as_ptr(),
             ptr::null_mut(),
-            Ordering::Acquire,
+            Ordering::Relaxed,
             Ordering::Relaxed,
         );
         // SAFETY: as in `put`.
