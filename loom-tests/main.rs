@@ -27,6 +27,7 @@ mod oracle;
 mod own_thread;
 mod pool;
 mod release;
+mod slot;
 mod sweep;
 mod timer;
 mod wait;

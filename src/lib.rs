@@ -34,7 +34,8 @@
 //!
 //! [`tasks`] holds the traits to implement; [`ActorRef`] and [`Context`] are what one works with; [`Monitors`] is for
 //! plain code; [`Runtime`] for choosing threads and for ending everything in an orderly way. A [`Registry`] finds actors by
-//! name, a [`Group`] holds several of them, and a [`Topic`] has messages sent to whoever wants them.
+//! name, a [`Group`] holds several of them, and a [`Topic`] has messages sent to whoever wants them. A
+//! [`Supervisor`](supervisor::Supervisor) restarts them when they fail.
 //!
 //! # Features
 //!
@@ -71,6 +72,7 @@ mod runtime;
 mod scheduler;
 #[allow(unsafe_code)]
 mod structs;
+pub mod supervisor;
 #[allow(unsafe_code)]
 mod sync;
 pub mod tasks;
@@ -203,4 +205,6 @@ mod guide {
     struct StateMachines;
     #[doc = include_str!("../docs/guide/erlang.md")]
     struct Erlang;
+    #[doc = include_str!("../docs/guide/supervision.md")]
+    struct Supervision;
 }

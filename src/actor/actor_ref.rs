@@ -53,6 +53,10 @@ impl<A> ActorRef<A> {
         ActorRef { strong }
     }
 
+    pub(crate) fn strong(&self) -> &Strong<Stage<A>> {
+        &self.strong
+    }
+
     fn cell(&self) -> &CellRef {
         self.strong.cell()
     }

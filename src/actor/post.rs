@@ -1,12 +1,12 @@
 //! Sending, written once: for handles, recipients, contexts and requests.
 
-use super::message::{SendError, SentTo, Told};
+use super::message::{Message, SendError, SentTo, Told};
 use super::request::Request;
 use super::stage::Stage;
 use crate::cell::{Address, CellRef, Strong};
 use crate::guard;
 use crate::mailbox::bound::Admission;
-use crate::mailbox::exchange;
+use crate::mailbox::exchange::{self, Respond};
 use crate::mailbox::parcel::{Letter, Parcel};
 
 /// Sends a message without an asker.
@@ -47,14 +47,24 @@ fn closed<M>(cell: &CellRef, message: M) -> SendError<M> {
     SendError::Closed { message, reason: cell.reason().cloned() }
 }
 
-/// Asks.
+/// Asks a handler.
 pub fn request<A, M, K>(to: &Strong<Stage<A>>, message: M) -> Request<M>
 where
     A: Send + 'static,
     M: SentTo<A, K>,
     K: 'static,
 {
-    let (asker, parcel) = exchange::ask::<Stage<A>, Told<M, K>>(message);
+    request_of::<A, M, Told<M, K>>(to, message)
+}
+
+/// Asks what `T` has for an answer.
+pub fn request_of<A, M, T>(to: &Strong<Stage<A>>, message: M) -> Request<M>
+where
+    A: Send + 'static,
+    M: Message,
+    T: Respond<Stage<A>, Question = M, Answer = M::Reply>,
+{
+    let (asker, parcel) = exchange::ask::<Stage<A>, T>(message);
     let cell = to.cell().clone();
     // A parcel that is refused or dropped here tells its asker so; the request finds out by itself.
     if cell.inbox.is_closed() {

@@ -44,11 +44,13 @@ pub mod body;
 pub mod life;
 mod ptr;
 mod signals;
+mod slot;
 
 pub use body::{Host, Runnable, spawn};
 use life::{Life, Notify};
 pub use ptr::CellPtr;
 use signals::Signals;
+pub use slot::CellSlot;
 
 /// The front of every actor's block.
 pub struct Cell {

@@ -10,7 +10,7 @@ use crate::sync::atomic::Ordering;
 
 /// A cell that nobody is asked to keep. It can be used only where something else says that the block is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct CellPtr(NonNull<Cell>);
+pub struct CellPtr(pub(super) NonNull<Cell>);
 
 // SAFETY: only a place; what it leads to may be shared.
 unsafe impl Send for CellPtr {}

@@ -27,7 +27,7 @@ mod tokio;
 
 pub use options::{Backend, Mailbox, Options, StartError};
 pub(crate) use start::start_then;
-pub use start::{Starts, start};
+pub use start::{Starts, has_ended, start, start_below};
 
 /// A runtime: worker threads, a clock, and the actors that run there.
 ///

@@ -96,6 +96,12 @@ impl Options {
         self
     }
 
+    /// What it is called unless that was said.
+    pub(crate) fn or_name(mut self, name: &StdArc<str>) -> Self {
+        self.name.get_or_insert_with(|| StdArc::clone(name));
+        self
+    }
+
     /// Registers it, under this name, with the [`Registry`](crate::Registry) of its runtime, before it runs for the first
     /// time. If a live actor has the name, nothing is started: [`StartError::Name`] says who. Whoever finds the name finds
     /// this actor, running or about to.

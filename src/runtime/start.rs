@@ -161,6 +161,50 @@ pub fn start_then<A: Starts<K>, K, T>(
     options: Options,
     then: impl FnOnce(&ActorRef<A>) -> T,
 ) -> Result<(ActorRef<A>, T), StartError> {
+    start_bound(actor, options, |_| (), then)
+}
+
+/// Starts an actor below another, on its runtime unless the options say otherwise: when that dies, it is killed.
+pub fn start_below<A: Starts<K>, K>(
+    actor: A,
+    options: Options,
+    parent: &CellRef,
+    then: impl FnOnce(&ActorRef<A>),
+) -> Result<ActorRef<A>, StartError> {
+    let tie = |child: &CellRef| Tie::new(child, parent, |child| child.kill());
+    start_bound(actor, options.beside(parent), tie, then).map(|(actor, ())| actor)
+}
+
+/// Is the runtime of this actor at its end, so that nobody can be started there any more?
+pub fn has_ended(actor: &CellRef) -> bool {
+    let home = actor.home().and_then(|home| home.downcast::<Shared>().ok());
+    home.is_none_or(|shared| shared.root.reason().is_some())
+}
+
+/// What an actor is bound to besides its runtime, for as long as it lives.
+trait Bond: Send {
+    /// Could it be made?
+    fn holds(&self) -> bool;
+}
+
+impl Bond for () {
+    fn holds(&self) -> bool {
+        true
+    }
+}
+
+impl<F: FnOnce(&CellRef) + Send + 'static> Bond for Option<Tie<F>> {
+    fn holds(&self) -> bool {
+        self.is_some()
+    }
+}
+
+fn start_bound<A: Starts<K>, K, T, B: Bond + 'static>(
+    actor: A,
+    options: Options,
+    bind: impl FnOnce(&CellRef) -> B,
+    then: impl FnOnce(&ActorRef<A>) -> T,
+) -> Result<(ActorRef<A>, T), StartError> {
     let backend = A::backend(options.backend)?;
     let shared = options.runtime.map_or_else(current, Ok)?;
     let birth = Birth { name: options.name, bound: options.mailbox.build()? };
@@ -179,9 +223,10 @@ pub fn start_then<A: Starts<K>, K, T>(
     let strong = cell::spawn(birth, host, |consumer: Consumer<Stage<A>>| {
         let judge = StdArc::clone(&shared);
         let tie = Tie::new(consumer.cell(), &shared.root, move |actor| judge.condemn(actor.clone()));
-        tied = tie.is_some();
+        let bond = bind(consumer.cell());
+        tied = tie.is_some() && bond.holds();
         let stage = Stage::new(actor, consumer.address());
-        turn::live::<A, A::Hooks>(stage, consumer, tie)
+        turn::live::<A, A::Hooks>(stage, consumer, (tie, bond))
     });
     let first = Runnable::first(&strong);
     if !tied {

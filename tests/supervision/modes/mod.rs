@@ -1,0 +1,10 @@
+//! What must hold of children of either mode.
+
+mod by_hand;
+mod child_refs;
+mod dynamic;
+mod intensity;
+mod matrix;
+mod restarts;
+mod significant;
+mod stopping;
