@@ -265,6 +265,36 @@ fn unlink_vs_link() {
     });
 }
 
+fn dead_is_linked_and_unlinked(caller_is_lower: bool) {
+    let (mut a, b) = two(caller_is_lower);
+    let (caller, dead) = (a.cell(), b.cell());
+    b.die(ExitReason::Kill);
+    let ending = spawn({
+        let (caller, dead) = (caller.clone(), dead.clone());
+        move || unlink(&caller, &dead)
+    });
+    link(&caller, &dead);
+    ending.join().unwrap();
+    if let Some(reason) = a.look() {
+        assert!(!is_signal(dead.id, &reason));
+        assert_eq!(a.look(), None);
+    }
+    assert!(is_free(&caller));
+    let third = Party::new();
+    comes_to_nothing(&a, &third);
+    third.end();
+    a.end();
+}
+
+/// R72, R73: one thread links a dead actor while another unlinks it: one signal or none, and nothing left in the list of who lives.
+#[test]
+fn unlink_vs_link_to_the_dead() {
+    model("unlink_vs_link_to_the_dead", Bound::Preemptions(3), 220, || dead_is_linked_and_unlinked(true));
+    model("unlink_vs_link_to_the_lower_dead", Bound::Preemptions(3), 960, || {
+        dead_is_linked_and_unlinked(false);
+    });
+}
+
 fn linked_and_unlinked_while_one_dies(caller_is_lower: bool) {
     let (mut a, b) = two(caller_is_lower);
     let (caller, peer, id) = (a.cell(), b.cell(), b.cell().id);

@@ -601,7 +601,18 @@ fn links() {
     for round in 0..10_000_u32 {
         let (peer, _) = Puppet::on(&other);
         let link = peer.clone();
-        match round % 6 {
+        match round % 7 {
+            6 => {
+                // Both die at once, each with the other's signal on its way.
+                let (doomed, _) = Puppet::on(&runtime);
+                doomed.call(move |_, ctx| ctx.link(&link));
+                let wedges = [doomed.wedge(), peer.wedge()];
+                let ends = [&doomed, &peer].map(|one| begun(one.wait_exit()));
+                doomed.kill();
+                peer.kill();
+                drop(wedges);
+                ends.into_iter().for_each(|end| drop(end.wait()));
+            }
             0 => actor.call(move |_, ctx| {
                 ctx.link(&link);
                 ctx.unlink(&link);
