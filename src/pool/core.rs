@@ -132,7 +132,7 @@ impl<A: Send + 'static> Core<A> {
             _ if width == 1 => 0,
             // ORDERING: Relaxed: a count.
             Route::Turn => self.turn.fetch_add(1, Ordering::Relaxed) % width,
-            Route::Hash(hash) => jump(hash, width),
+            Route::Hash(hash) => draw(hash, width),
         };
         self.lane(index)
     }
@@ -204,21 +204,24 @@ impl<A: Send + 'static> InLine for Waiting<A> {
     }
 }
 
-/// Which of so many lanes a hash belongs to: when one more comes, each of them gives it an equal share of what it had, and nothing
-/// else moves. ("A Fast, Minimal Memory, Consistent Hash Algorithm", Lamping and Veach.)
-fn jump(mut hash: u64, width: usize) -> usize {
-    let (mut at, mut next) = (0_usize, 0_usize);
-    while next < width {
-        at = next;
-        hash = hash.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(1);
-        next = ((at + 1) as f64 * ((1_u64 << 31) as f64 / ((hash >> 33) + 1) as f64)) as usize;
+/// Which of so many lanes a hash belongs to: the one that draws the highest lot for it (rendezvous hashing). When one more comes,
+/// each of them gives it an equal share of what it had, and nothing else moves.
+fn draw(hash: u64, width: usize) -> usize {
+    (0..width).max_by_key(|&lane| mix(hash ^ mix(lane as u64 + 1))).unwrap_or(0)
+}
+
+/// Spreads the bits of a number over all of it.
+fn mix(mut bits: u64) -> u64 {
+    for odd in [0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F] {
+        bits = bits.wrapping_mul(odd);
+        bits ^= bits >> 32;
     }
-    at
+    bits
 }
 
 #[cfg(all(test, not(dw_loom)))]
 mod tests {
-    use super::jump;
+    use super::draw;
 
     /// A lane more takes its share from all others, and nothing moves between those.
     #[test]
@@ -226,8 +229,8 @@ mod tests {
         let hash = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31);
         for width in 1..40 {
             let moved: Vec<_> =
-                (0..10_000).filter(|&n| jump(hash(n), width) != jump(hash(n), width + 1)).collect();
-            assert!(moved.iter().all(|&n| jump(hash(n), width + 1) == width));
+                (0..10_000).filter(|&n| draw(hash(n), width) != draw(hash(n), width + 1)).collect();
+            assert!(moved.iter().all(|&n| draw(hash(n), width + 1) == width));
             let share = 10_000 / (width + 1);
             assert!((share / 2..share * 2).contains(&moved.len()), "{} of 10,000 at {width}", moved.len());
         }
