@@ -1,6 +1,7 @@
 //! What must hold of children of either mode.
 
 mod by_hand;
+mod chaos;
 mod child_refs;
 mod dynamic;
 mod intensity;
