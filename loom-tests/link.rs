@@ -369,6 +369,34 @@ fn unlink_vs_unlink() {
     });
 }
 
+/// R71: one links while the other unlinks and links. Whoever is late, they are linked at the end, and the death is told.
+fn a_late_maker(name: &'static str, floor: usize, caller_is_lower: bool) {
+    model(name, Bound::NoMoreThan(1, 2), floor, move || {
+        let (a, b) = two(caller_is_lower);
+        let (other, one) = (b.cell(), a.cell());
+        let theirs = spawn(move || {
+            unlink(&other, &one);
+            link(&other, &one);
+        });
+        link(&a.cell(), &b.cell());
+        theirs.join().unwrap();
+        assert!(are_linked(&a, &b), "no unlinking came after the last linking");
+        is_told(a, b, true);
+    });
+}
+
+/// See [`a_late_maker`].
+#[test]
+fn link_vs_unlink_and_link_by_the_lower() {
+    a_late_maker("link_vs_unlink_and_link_by_the_lower", 1, false);
+}
+
+/// See [`a_late_maker`].
+#[test]
+fn link_vs_unlink_and_link_by_the_higher() {
+    a_late_maker("link_vs_unlink_and_link_by_the_higher", 1, true);
+}
+
 /// R71, R73: both unlink at once, and a third thread links them: a whole link or none, and nothing left of the other.
 #[test]
 fn unlink_vs_unlink_vs_link() {

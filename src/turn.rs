@@ -57,9 +57,7 @@ pub fn live<A: Send + 'static, H: Hooks<A>>(
                 ControlFlow::Break(reason) => break reason,
                 ControlFlow::Continue(end) => end,
             };
-            if let Some(shelf) = H::shelf(&mut life.stage) {
-                life.consumer.put_in_front(shelf);
-            }
+            let end = end.or_else(|| life.unshelve::<H>().err());
             let next = match end {
                 Some(reason) => Next::End(reason),
                 None => std::future::poll_fn(|cx| life.next(cx)).await,
@@ -120,6 +118,17 @@ impl<A: Send + 'static> Life<A> {
             (Act::Stop(reason), Ok(())) => ControlFlow::Break(reason),
             (Act::Stop(reason), Err(panic)) => ControlFlow::Break(reason.or_panic(panic)),
         }
+    }
+
+    /// What the actor has let go of what it postponed goes before the mailbox. It is the user's code that says where that is.
+    fn unshelve<H: Hooks<A>>(&mut self) -> Result<(), ExitReason> {
+        let Life { stage, consumer, .. } = self;
+        let done = guard::catch(|| {
+            if let Some(shelf) = H::shelf(stage) {
+                consumer.put_in_front(shelf);
+            }
+        });
+        done.map_err(|panic| self.panicked(panic))
     }
 
     /// A handler panicked: why the actor ends.

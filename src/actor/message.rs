@@ -248,7 +248,7 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Mourne
         else {
             return SlotFuture::ready(());
         };
-        if !due.settle(stage.cell()) {
+        if !due.settle() {
             guard::drop_quietly(message);
             return SlotFuture::ready(());
         }

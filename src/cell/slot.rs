@@ -57,11 +57,11 @@ impl CellSlot {
     /// Takes this cell out, if it is in it.
     pub fn clear(&self, cell: &CellRef) -> Option<CellRef> {
         let CellPtr(place) = CellPtr::of(cell);
-        // ORDERING: Relaxed: null publishes nothing, and the caller has the cell already.
+        // ORDERING: Acquire as in `put`: what comes out may be the last reference. Relaxed on failure: nothing does.
         let cleared = self.place.compare_exchange(
             place.as_ptr(),
             ptr::null_mut(),
-            Ordering::Relaxed,
+            Ordering::Acquire,
             Ordering::Relaxed,
         );
         // SAFETY: as in `put`.

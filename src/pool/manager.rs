@@ -16,7 +16,7 @@ use crate::cell::Address;
 use crate::id::ActorId;
 use crate::monitor::Down;
 use crate::reason::ExitReason;
-use crate::runtime::StartError;
+use crate::runtime::{StartError, has_ended};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::tasks::{Actor, Handler, Tasks};
 
@@ -210,6 +210,9 @@ impl<A: Send + 'static> Handler<Down> for Manager<A> {
     async fn handle(&mut self, down: Down, ctx: &Context<Self>) {
         let Some(Worker { place, dismissed, .. }) = self.workers.remove(&down.target) else { return };
         self.count();
+        if has_ended(ctx.address().cell()) {
+            return ctx.stop_with(ExitReason::Shutdown); // the end of the runtime has met the worker first
+        }
         Lane::sweep(self.core.lane(place));
         if self.is_wanted(place) {
             if !dismissed {

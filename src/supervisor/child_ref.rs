@@ -53,6 +53,11 @@ impl Slot {
         drop(self.cell.clear(cell));
     }
 
+    /// Somebody is about to come, where nobody was.
+    pub fn open(&self) {
+        self.gap().closed = false;
+    }
+
     /// Nobody is about to come.
     pub fn close(&self) {
         self.wake(true);

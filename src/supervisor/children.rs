@@ -200,6 +200,7 @@ impl<K: Kind> Children<K> {
         }
         self.next += 1;
         self.significant += usize::from(spec.plan().significant);
+        spec.slot().open();
         let child = Child {
             spec,
             state: State::Due,
@@ -239,6 +240,9 @@ impl<K: Kind> Children<K> {
     /// Changes how a child is. The state before comes back.
     pub fn set(&mut self, key: u64, state: State) -> Option<State> {
         let child = self.all.get_mut(&key)?;
+        if state.is_expected() && !child.state.is_expected() {
+            child.spec.slot().open();
+        }
         if child.plan().significant {
             self.significant -= usize::from(child.state.is_expected());
             self.significant += usize::from(state.is_expected());
@@ -255,6 +259,7 @@ impl<K: Kind> Children<K> {
         if child.plan().significant {
             self.significant -= usize::from(child.state.is_expected());
         }
+        child.spec.slot().close();
         if let Some(reply) = child.starting {
             reply(Err(ChildError::Stopped(child.spec.id().clone())));
         }
@@ -288,6 +293,7 @@ impl<K: Kind> Children<K> {
         for child in self.all.range_mut(from..).map(|(_, child)| child) {
             if matches!(child.state, State::Ended) {
                 child.state = State::Due;
+                child.spec.slot().open();
                 self.significant += usize::from(child.plan().significant);
             }
         }
@@ -298,6 +304,7 @@ impl<K: Kind> Children<K> {
         let all = std::mem::take(&mut self.all).into_values();
         let there = all.filter_map(|child| {
             let plan = child.plan();
+            child.spec.slot().close();
             guard::drop_quietly(child.spec); // with the user's factory
             Some((plan, child.incarnation?))
         });

@@ -38,6 +38,7 @@ use crate::actor::timer::TimerRef;
 use crate::id::ActorId;
 use crate::monitor::Down;
 use crate::reason::ExitReason;
+use crate::runtime::has_ended;
 
 /// What is being done with the children from a key on, one after the other.
 pub struct Sequence {
@@ -49,7 +50,7 @@ enum Step {
     /// They are stopped, the last one first. Those from `below` on are.
     Stopping { below: u64, delay: Duration },
     /// Some time passes, until the message with this ticket.
-    Pausing { ticket: u64 },
+    Pausing { ticket: u64, delay: Duration },
     /// Those that are due are started, the first one first. Those before `next` are. The `current` one is in its hook.
     Starting { next: u64, current: Option<u64> },
 }
@@ -127,7 +128,7 @@ impl<K: Kind> Supervisor<K> {
     fn pause(&mut self, delay: Duration, ctx: &Context<Self>) {
         let ticket = self.next_ticket();
         if let Some(sequence) = &mut self.sequence {
-            sequence.step = Step::Pausing { ticket };
+            sequence.step = Step::Pausing { ticket, delay };
         }
         if delay.is_zero() {
             post(ctx.address(), Go { ticket }); // whatever stands in the mailbox is first, be it that somebody stops this
@@ -138,7 +139,7 @@ impl<K: Kind> Supervisor<K> {
 
     pub(super) fn go(&mut self, ticket: u64) {
         if let Some(sequence) = &mut self.sequence {
-            if matches!(sequence.step, Step::Pausing { ticket: waited } if waited == ticket) {
+            if matches!(sequence.step, Step::Pausing { ticket: waited, .. } if waited == ticket) {
                 sequence.step = Step::Starting { next: sequence.from, current: None };
             }
         }
@@ -170,17 +171,23 @@ impl<K: Kind> Supervisor<K> {
         if self.over {
             return;
         }
+        if has_ended(ctx.address().cell()) {
+            return self.outlived(key, ctx);
+        }
         match child.spec.start(key, ctx) {
             Ok(incarnation) => {
                 child.incarnation = Some(incarnation);
                 self.children.set(key, State::Starting);
             }
             Err(Fault::Failed(reason)) => self.not_started(key, reason, ctx),
-            Err(Fault::ShutDown) => {
-                self.children.set(key, State::Ended);
-                self.end_with(ExitReason::Shutdown, ctx);
-            }
+            Err(Fault::ShutDown) => self.outlived(key, ctx),
         }
+    }
+
+    /// The runtime is at its end, and has met the child before the supervisor: that is no failure, and nobody is started again.
+    fn outlived(&mut self, key: u64, ctx: &Context<Self>) {
+        self.children.set(key, State::Ended);
+        self.end_with(ExitReason::Shutdown, ctx);
     }
 
     /// The message of a child that its `started` hook has returned.
@@ -283,7 +290,7 @@ impl<K: Kind> Supervisor<K> {
     fn stays(&mut self, key: u64, state: State) {
         let Some(child) = self.children.get(key) else { return };
         child.spec.slot().close();
-        if K::DYNAMIC || child.plan().restart == Restart::Temporary {
+        if K::DYNAMIC || child.fresh || child.plan().restart == Restart::Temporary {
             return self.children.remove(key);
         }
         let id = child.id().clone();
@@ -297,6 +304,9 @@ impl<K: Kind> Supervisor<K> {
 
     /// A child did not start. It is due.
     fn not_started(&mut self, key: u64, reason: ExitReason, ctx: &Context<Self>) {
+        if has_ended(ctx.address().cell()) {
+            return self.outlived(key, ctx);
+        }
         let Some(child) = self.children.get(key) else { return };
         let id = child.id().clone();
         if let Some(reply) = child.starting.take() {
@@ -316,6 +326,9 @@ impl<K: Kind> Supervisor<K> {
 
     /// A child is to be restarted, if there were not too many restarts. It is due.
     fn failed(&mut self, key: u64, reason: ExitReason, ctx: &Context<Self>) {
+        if has_ended(ctx.address().cell()) {
+            return self.outlived(key, ctx);
+        }
         let now = ctx.now();
         let Some(child) = self.children.get(key) else { return };
         if !self.intensity.note(now) {
@@ -350,7 +363,7 @@ impl<K: Kind> Supervisor<K> {
     fn restart_from(&mut self, from: u64, delay: Duration) {
         self.children.revive(from);
         let pending = match &self.sequence {
-            Some(Sequence { step: Step::Stopping { delay, .. }, .. }) => *delay,
+            Some(Sequence { step: Step::Stopping { delay, .. } | Step::Pausing { delay, .. }, .. }) => *delay,
             _ => Duration::ZERO,
         };
         let step = Step::Stopping { below: u64::MAX, delay: delay.max(pending) };
@@ -427,8 +440,7 @@ impl<K: Kind> Supervisor<K> {
                 if let Some(State::Delayed { timer, .. }) = self.children.set(key, State::Stopped) {
                     cancel(timer);
                 }
-                let fresh = self.children.get(key).is_some_and(|child| child.fresh);
-                if fresh { self.children.remove(key) } else { self.stays(key, State::Stopped) }
+                self.stays(key, State::Stopped);
             }
             State::Ended | State::Stopped => self.stays(key, State::Stopped),
         }

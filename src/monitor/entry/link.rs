@@ -10,7 +10,8 @@
 //!    the table of the lower the pair decides which of several links that are made at once there is. The others are given up.
 //! 2. Who finds the place of the low end taken has met a link that is on, and leaves it at that; unless the caller is the higher,
 //!    whose end has fired and has no key any more: that one is over, and only the exit of the lower is not through. In the place of
-//!    the high end, where the low one is in, there can only be one that is over. Whoever meets one that is over ends it (rule 3) and
+//!    the high end, while the low one is in, there can only be one that is over; and if the low one is not in any more, one that
+//!    is on: ours was ended meanwhile. Whoever meets one that is over ends it (rule 3) and
 //!    tries again. (One that is being ended counts as on: then the linking was before the unlinking.)
 //! 3. Whoever ends a link first cancels both ends, then takes both keys out, of these very ends. Nothing else is owed to who
 //!    comes too late for one of the four: the table's reference goes with the key, the state's with the cancelling.
@@ -276,7 +277,12 @@ pub fn link(caller: &CellRef, peer: &CellRef) {
                 return undo(high, HIGH);
             }
         };
-        match couple.enter(high, Side::High, |_, _| low_is_in) {
+        // Our low key holds the pair's place, if nobody has taken it out: then what stands in the high place is over. Otherwise it
+        // may be another link, which is on.
+        let is_over = |_: PairPtr, pinned: &Guard| {
+            low_is_in && couple.low.table.get(couple.order(Side::Low), pinned) == Some(hook_of(low))
+        };
+        match couple.enter(high, Side::High, is_over) {
             Entered::In => {
                 if high.as_ref().state().published() {
                     let pinned = pin();
@@ -286,8 +292,9 @@ pub fn link(caller: &CellRef, peer: &CellRef) {
                 }
                 couple.attach(pair, Side::High);
             }
-            // The higher is dead, and will not hear of the lower. Somebody may have ended the link meanwhile (rule 5).
-            Entered::Closed if low_is_in => {
+            // The higher is dead, and will not hear of the lower; or somebody has ended the link, and the two are linked anew, or the
+            // lower is dead. Who has ended it has cancelled the end, which was counted (rule 5).
+            Entered::Linked | Entered::Closed if low_is_in => {
                 if high.as_ref().state().cancel(0) {
                     give_up(high, HIGH, pin());
                 } else {

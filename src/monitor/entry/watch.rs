@@ -36,17 +36,17 @@ pub trait Notice<S>: Send + Sized + 'static {
     }
 
     /// Begins to handle it, or puts it off; in place of `notify` where the stage may do so.
-    fn notify_or_wait<'a>(self, down: Down, due: Due, stage: &'a mut S) -> SlotFuture<'a, ()>
-    where
-        S: Station,
-    {
-        if due.settle(stage.cell()) { self.notify(down, stage) } else { SlotFuture::ready(()) }
+    fn notify_or_wait<'a>(self, down: Down, due: Due, stage: &'a mut S) -> SlotFuture<'a, ()> {
+        if due.settle() { self.notify(down, stage) } else { SlotFuture::ready(()) }
     }
 }
 
 /// A monitor whose `Down` has come to its watcher, before the watcher's table has decided whether it is handled. Owns the state's
-/// reference (rule 4).
-pub struct Due(EntryPtr);
+/// reference (rule 4). Dropped, it counts as handled.
+pub struct Due {
+    entry: Option<EntryPtr>,
+    watcher: CellRef,
+}
 
 // SAFETY: a counted reference to a block that may be sent.
 unsafe impl Send for Due {}
@@ -56,18 +56,23 @@ impl Due {
     fn down(&self) -> Option<Down> {
         // SAFETY: alive by our reference, and fired.
         unsafe {
-            let removed = self.0.as_ref().hook.is_removed();
-            (!removed).then(|| Entry::down(self.0))
+            let entry = self.entry?;
+            let removed = entry.as_ref().hook.is_removed();
+            (!removed).then(|| Entry::down(entry))
         }
     }
 
     /// The turn has come: is it handled? It counts as handled from now on, unless it was taken back before.
-    pub fn settle(self, watcher: &CellRef) -> bool {
-        let entry = ManuallyDrop::new(self).0;
+    pub fn settle(mut self) -> bool {
+        self.take_up()
+    }
+
+    fn take_up(&mut self) -> bool {
+        let Some(entry) = self.entry.take() else { return false };
         // SAFETY: the state's reference is ours, and the table's if we removed the key (rule 2).
         unsafe {
             let pinned = pin();
-            let removed = watcher.table.remove(entry.as_ref().hook.order(), &pinned).is_some();
+            let removed = self.watcher.table.remove(entry.as_ref().hook.order(), &pinned).is_some();
             give_up(entry, 1 + usize::from(removed), pinned);
             removed
         }
@@ -75,6 +80,15 @@ impl Due {
 }
 
 impl Drop for Due {
+    fn drop(&mut self) {
+        self.take_up();
+    }
+}
+
+/// The state's reference of an entry, while the user's code is asked: given up if that panics.
+struct Opened(EntryPtr);
+
+impl Drop for Opened {
     fn drop(&mut self) {
         // SAFETY: our reference, given up once.
         unsafe { give_up(self.0, 1, pin()) };
@@ -167,8 +181,11 @@ unsafe fn open<S: Station, N: Notice<S>>(node: NonNull<Node>, stage: NonNull<()>
     unsafe {
         let stage = &mut *stage.cast::<S>().as_ptr();
         let notice = take_payload::<N>(entry);
-        if N::may_wait(stage) {
-            let due = Due(entry);
+        let opened = Opened(entry);
+        let may_wait = N::may_wait(stage);
+        let entry = ManuallyDrop::new(opened).0;
+        if may_wait {
+            let due = Due { entry: Some(entry), watcher: stage.cell().clone() };
             return match due.down() {
                 Some(down) => notice.notify_or_wait(down, due, stage),
                 None => {

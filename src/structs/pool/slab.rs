@@ -21,16 +21,20 @@ struct Header {
     tracked: Tracked,
 }
 
-/// The word in front of a block: where its slab begins.
+/// What stands in front of a block: where its slab begins.
 type Word = NonNull<Header>;
 
+/// How far a block is from the one before, in bytes, but for the block itself. The same on all machines, as the sizes are.
+const GAP: usize = 8;
+const _: () = assert!(size_of::<Word>() <= GAP);
+
 /// Where the first block begins, behind the header and its word.
-const FRONT: usize = (size_of::<Header>() + size_of::<Word>()).next_multiple_of(ALIGN);
+const FRONT: usize = (size_of::<Header>() + GAP).next_multiple_of(ALIGN);
 
 /// What a slab of so many blocks of that size is asked for.
 fn layout(size: usize, blocks: u32) -> Layout {
-    debug_assert!((size + size_of::<Word>()) % ALIGN == 0, "block follows block, each aligned");
-    let bytes = FRONT + blocks as usize * (size_of::<Word>() + size) - size_of::<Word>();
+    debug_assert!((size + GAP) % ALIGN == 0, "block follows block, each aligned");
+    let bytes = FRONT + blocks as usize * (GAP + size) - GAP;
     // SAFETY: the alignment is a power of two, and a slab has some hundred bytes.
     unsafe { Layout::from_size_align_unchecked(bytes, ALIGN) }
 }
@@ -46,7 +50,7 @@ pub fn cut(size: usize, blocks: u32, mut each: impl FnMut(NonNull<u8>)) {
     for at in (0..blocks as usize).rev() {
         // SAFETY: within the slab, by its layout; the word is just in front of the block.
         let block = unsafe {
-            let block = slab.cast::<u8>().add(FRONT + at * (size_of::<Word>() + size));
+            let block = slab.cast::<u8>().add(FRONT + at * (GAP + size));
             block.cast::<Word>().sub(1).write(slab);
             block
         };
