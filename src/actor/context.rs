@@ -167,15 +167,15 @@ impl<A> Context<A> {
     /// impl Actor for Boss {
     ///     async fn started(&mut self, ctx: &Context<Self>) {
     ///         ctx.link(&self.0);
+    ///         panic!("enough");
     ///     }
     /// }
     ///
     /// let worker = Worker.start();
     /// let boss = Boss(worker.clone()).start();
-    /// boss.kill();
     /// let reason = worker.wait_exit().wait();
-    /// assert_eq!(reason.root_cause(), &ExitReason::Kill);
-    /// assert_eq!(reason.to_string(), format!("linked with {}, which died (kill)", boss.id()));
+    /// assert_eq!(reason.root_cause().to_string(), "panic: enough");
+    /// assert_eq!(reason.to_string(), format!("linked with {}, which died (panic: enough)", boss.id()));
     /// ```
     #[doc(alias = "pact")]
     pub fn link(&self, peer: &impl Target) {
