@@ -130,6 +130,10 @@ fn factories_that_panic_when_dropped<P: Part>() {
         let supervisor = start(Supervisor::one_for_one().child(spec("a")).child(spec("b")), &runtime);
         let once = supervisor.start_child(spec("c").restart(Restart::Temporary)).wait().unwrap().unwrap();
         end(&ready(&once), End::Normal);
+        assert_eq!(
+            supervisor.start_child(spec("a")).wait().unwrap().unwrap_err(),
+            ChildError::Exists("a".into())
+        );
         assert_eq!(words(&supervisor), ["a running", "b running"]);
         let actors: Vec<_> = list(&supervisor).into_iter().filter_map(|child| child.actor).collect();
         if kill {
