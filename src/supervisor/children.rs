@@ -327,6 +327,13 @@ impl<K: Kind> Children<K> {
     }
 }
 
+impl<K: Kind> Drop for Children<K> {
+    /// One by one: each factory is the user's, and may panic.
+    fn drop(&mut self) {
+        std::mem::take(&mut self.all).into_values().for_each(guard::drop_quietly);
+    }
+}
+
 /// Does the plan make sense?
 pub fn check(plan: &Plan, id: &ChildId, auto: AutoShutdown) -> Result<(), ChildError> {
     let may = auto != AutoShutdown::Never && plan.restart != Restart::Permanent;

@@ -15,6 +15,7 @@ use crate::actor::message::Message;
 use crate::actor::post;
 use crate::actor::request::Request;
 use crate::actor::stage::Stage;
+use crate::guard;
 use crate::id::ActorId;
 use crate::mailbox::exchange::{Answerer, Respond};
 use crate::monitor::Down;
@@ -222,11 +223,14 @@ impl<A: Send + 'static, K: Kind> Ask<K> for StartChild<A> {
         }
         let child = spec.child_ref();
         let spec: Arc<dyn Described<K>> = Arc::new(spec);
-        let added =
-            check(spec.plan(), child.id(), supervisor.auto).and_then(|()| supervisor.children.add(spec));
+        let added = check(spec.plan(), child.id(), supervisor.auto)
+            .and_then(|()| supervisor.children.add(Arc::clone(&spec)));
         let key = match added {
             Ok(key) => key,
-            Err(error) => return answer.answer(Err(error)),
+            Err(error) => {
+                answer.answer(Err(error));
+                return guard::drop_quietly(spec); // with the user's factory
+            }
         };
         if let Some(added) = supervisor.children.get(key) {
             added.fresh = true;

@@ -15,6 +15,7 @@ in_both_modes! {
     a_first_start_that_fails
     a_factory_that_panics
     a_factory_that_fails
+    factories_that_panic_when_dropped
     a_start_hook_that_fails
     a_start_hook_that_fails_in_a_group
     a_failure_while_others_are_stopped
@@ -103,6 +104,50 @@ fn a_factory_that_fails<P: Part>() {
     end(&ready(&a), End::Kill);
     ready(&a);
     assert_eq!((calls.load(Ordering::SeqCst), list(&supervisor)[0].restarts), (3, 2));
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the factory panics when it is dropped");
+    }
+}
+
+/// R86, R90: factories that panic when they are dropped hurt nobody: not when a child is forgotten, and not when the supervisor is
+/// stopped, or killed, with several of them.
+fn factories_that_panic_when_dropped<P: Part>() {
+    for kill in [false, true] {
+        let (runtime, _clock) = solo_by_hand();
+        let (board, _told) = Board::new();
+        let spec = |name| {
+            let (board, bomb) = (board.clone(), Bomb);
+            P::made_by(name, move || {
+                let _ = &bomb;
+                Ok(P::made(name, &board))
+            })
+        };
+        let supervisor = start(Supervisor::one_for_one().child(spec("a")).child(spec("b")), &runtime);
+        let once = supervisor.start_child(spec("c").restart(Restart::Temporary)).wait().unwrap().unwrap();
+        end(&ready(&once), End::Normal);
+        assert_eq!(
+            supervisor.start_child(spec("a")).wait().unwrap().unwrap_err(),
+            ChildError::Exists("a".into())
+        );
+        assert_eq!(words(&supervisor), ["a running", "b running"]);
+        let actors: Vec<_> = list(&supervisor).into_iter().filter_map(|child| child.actor).collect();
+        if kill {
+            supervisor.kill()
+        } else {
+            supervisor.stop()
+        }
+        let reason = supervisor.wait_exit().wait();
+        assert_eq!(reason, if kill { ExitReason::Kill } else { ExitReason::Normal });
+        for actor in actors {
+            let reason = actor.wait_exit().wait();
+            assert_eq!(reason, if kill { ExitReason::Kill } else { ExitReason::Shutdown });
+        }
+    }
 }
 
 /// R86: a child that does not start again is tried again, each time as a failure of its own.
