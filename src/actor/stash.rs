@@ -13,7 +13,7 @@ use crate::mailbox::shelf::Shelf;
 ///
 /// An actor that returns one from [`Actor::stash`](crate::tasks::Actor::stash) may
 /// [`postpone`](crate::tasks::Handler::postpone) any message that it handles: what is sent, requests with their reply still
-/// pending, [`Down`](crate::Down)s, what streams bring, what timers send. When it has [let them go](Self::unstash_all), and its
+/// pending, [`Down`](crate::Down)s, what streams bring, what timers send. (Not an [`Exit`](crate::Exit), which is always handled in its turn.) When it has [let them go](Self::unstash_all), and its
 /// handler or hook is done, they stand before everything else in the mailbox, in the order in which they came.
 ///
 /// ```

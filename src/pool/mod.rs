@@ -239,7 +239,8 @@ impl<A: Send + 'static, Q> Pool<A, Q> {
     ///
     /// # Errors
     ///
-    /// When awaited, [`RequestError`](crate::RequestError): the reason, the time limit, or full queues.
+    /// When awaited, [`RequestError`](crate::RequestError): the reason, the time limit, or full queues. While the pool is drained,
+    /// nothing but its end or the time limit answers.
     pub fn request<M: SentTo<A, K>, K: 'static>(&self, message: M) -> Request<M> {
         self.request_of(Route::Turn, message)
     }
@@ -287,6 +288,8 @@ impl<A: Send + 'static, Q> Pool<A, Q> {
     ///
     /// When `limit` is over first, what is left is dropped and the workers are killed, and the pool ends with
     /// [`PoolError::Drain`].
+    ///
+    /// A worker that is killed is waited for, so one whose handler blocks keeps the pool beyond the limit.
     ///
     /// ```
     /// use std::time::Duration;
