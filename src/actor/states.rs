@@ -153,7 +153,7 @@ impl<A: StateMachine> States<A> {
     ///
     /// # Panics
     ///
-    /// As the [timers](Context#impl-Context<A>-1) of the context.
+    /// As [`Context::send_after`].
     #[track_caller]
     pub fn set_timeout<K: 'static>(&mut self, delay: Duration, ctx: &Context<A>)
     where
