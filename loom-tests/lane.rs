@@ -107,7 +107,7 @@ fn job_vs_kill() {
 /// Tidying up after a dead worker while a job comes for the one that lives.
 #[test]
 fn job_vs_sweep() {
-    model("lane_job_vs_sweep", Bound::Preemptions(4), 430, || {
+    model("lane_job_vs_sweep", Bound::Unbounded, 2_400, || {
         let (pool, lane, log) = (Pool::new(), lane(None), Log::new());
         let (living, dead) = (idler(&pool, &lane), idler(&pool, &lane));
         dead.cell().kill();

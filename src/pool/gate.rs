@@ -26,39 +26,39 @@ impl Gate {
     /// Comes in. False: it is closed, and the caller is to [`leave`](Self::leave).
     #[must_use]
     pub fn enter(&self) -> bool {
-        // ORDERING: Relaxed: a count, and nothing is read on the strength of it. That whoever closes the gate sees what was done
-        // inside is the business of `leave`.
+        // ORDERING: Relaxed, here and below: one word, which alone decides, and nothing is read on the strength of it: who closes
+        // the gate learns of what was done inside by the deaths of those who did it.
         self.word.fetch_add(ONE, Ordering::Relaxed) & CLOSED == 0
     }
 
     /// Goes out. True: it is closed, and now nobody is inside.
     #[must_use]
     pub fn leave(&self) -> bool {
-        // ORDERING: AcqRel: Release: what was done inside is before; Acquire: whoever is the last comes after all others.
-        self.word.fetch_sub(ONE, Ordering::AcqRel) == ONE | CLOSED
+        // ORDERING: as in `enter`.
+        self.word.fetch_sub(ONE, Ordering::Relaxed) == ONE | CLOSED
     }
 
     /// Closes it; true when nobody is inside.
     pub fn close(&self) -> bool {
-        // ORDERING: Acquire pairs with the Release in `leave`.
-        self.word.fetch_or(CLOSED, Ordering::Acquire) / ONE == 0
+        // ORDERING: as in `enter`.
+        self.word.fetch_or(CLOSED, Ordering::Relaxed) / ONE == 0
     }
 
     /// Opens it again.
     pub fn reopen(&self) {
-        // ORDERING: Relaxed: as in `enter`.
+        // ORDERING: as in `enter`.
         self.word.fetch_and(!CLOSED, Ordering::Relaxed);
     }
 
     /// How many are inside.
     pub fn inside(&self) -> usize {
-        // ORDERING: Acquire pairs with the Release in `leave`.
-        self.word.load(Ordering::Acquire) / ONE
+        // ORDERING: as in `enter`. Who has closed the gate sees at least what was inside then.
+        self.word.load(Ordering::Relaxed) / ONE
     }
 
     /// Is it closed, and nobody inside?
     pub fn is_deserted(&self) -> bool {
         // ORDERING: as in `inside`.
-        self.word.load(Ordering::Acquire) == CLOSED
+        self.word.load(Ordering::Relaxed) == CLOSED
     }
 }
