@@ -9,3 +9,4 @@ mod matrix;
 mod restarts;
 mod significant;
 mod stopping;
+mod unlinked;
