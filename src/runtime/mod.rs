@@ -144,7 +144,7 @@ impl RuntimeBuilder {
     /// # Errors
     ///
     /// [`StartError::Workers`] for a number of workers that cannot be, [`StartError::Thread`] when the system refuses a
-    /// thread; those that had been started are ended. With the feature `tokio` also [`StartError::CurrentThread`], for a handle of
+    /// thread; those that had been started are ended. With the feature `tokio` also `StartError::CurrentThread`, for a handle of
     /// tokio's that cannot be used.
     pub fn build(self) -> Result<Runtime, StartError> {
         #[cfg(feature = "tokio")]

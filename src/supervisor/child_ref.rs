@@ -189,7 +189,8 @@ impl<A: 'static> ChildRef<A> {
         actor(&self.slot.cell.get()?)
     }
 
-    /// The present incarnation, or the next one: by `.await` or by [`wait`](ChildWait::wait).
+    /// The present incarnation, or the next one: by `.await` or by [`wait`](ChildWait::wait). When the supervisor has ended, this waits as
+    /// long as there is a clone of the child's spec, since the whole branch may be started anew with that.
     ///
     /// # Errors
     ///

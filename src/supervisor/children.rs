@@ -304,7 +304,7 @@ impl<K: Kind> Children<K> {
         let all = std::mem::take(&mut self.all).into_values();
         let there = all.filter_map(|child| {
             let plan = child.plan();
-            child.spec.slot().close();
+            // Its slot stays open: this may be a branch that is started anew, with a clone of the spec.
             guard::drop_quietly(child.spec); // with the user's factory
             Some((plan, child.incarnation?))
         });
