@@ -332,7 +332,7 @@ fn detach_vs_last_drop() {
 /// An actor that will never be run dies on the spot; who monitors it meanwhile is told, and what is sent is dropped.
 #[test]
 fn runnable_dropped_vs_monitor_vs_send() {
-    model("runnable_dropped_vs_monitor_vs_send", Bound::Preemptions(3), 1_500, || {
+    model("runnable_dropped_vs_monitor_vs_send", Bound::Preemptions(3), 2_300, || {
         let (pool, log, watcher) = (Pool::new(), Log::new(), Party::new());
         let (actor, first) = pool.hire(Birth::default());
         let cell = actor.cell().clone();

@@ -388,13 +388,13 @@ fn a_late_maker(name: &'static str, floor: usize, caller_is_lower: bool) {
 /// See [`a_late_maker`].
 #[test]
 fn link_vs_unlink_and_link_by_the_lower() {
-    a_late_maker("link_vs_unlink_and_link_by_the_lower", 1, false);
+    a_late_maker("link_vs_unlink_and_link_by_the_lower", 1_300, false);
 }
 
 /// See [`a_late_maker`].
 #[test]
 fn link_vs_unlink_and_link_by_the_higher() {
-    a_late_maker("link_vs_unlink_and_link_by_the_higher", 1, true);
+    a_late_maker("link_vs_unlink_and_link_by_the_higher", 1_200, true);
 }
 
 /// R71, R73: both unlink at once, and a third thread links them: a whole link or none, and nothing left of the other.
@@ -518,7 +518,7 @@ fn trapped_exit_vs_unlink() {
 /// R74: exits that have come, one after the other, while the actor's exit closes its signals.
 #[test]
 fn signal_vs_exit_of_who_is_told() {
-    model("signal_vs_exit_of_who_is_told", Bound::NoMoreThan(1, 2), 210, || {
+    model("signal_vs_exit_of_who_is_told", Bound::NoMoreThan(1, 2), 410, || {
         let (a, b, c) = (Party::new(), Party::new(), Party::new());
         link(&a.cell(), &b.cell());
         link(&c.cell(), &a.cell());
