@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deathwatch::supervisor::{ChildSpec, ChildState, DynamicSupervisor, Restart, Shutdown, Supervisor};
-use deathwatch::{ExitReason, Monitors, Options};
+use deathwatch::{ExitReason, Monitors, Options, Runtime};
 
 use crate::parts::*;
 use crate::support::{Puppet, Told as _, begun, duo, poll_once, settle, solo_by_hand};
@@ -19,6 +19,7 @@ in_both_modes! {
     killed_it_takes_its_children_along
     killed_trees_leave_nobody
     the_end_of_the_runtime
+    the_end_of_the_runtime_is_no_failure
     the_last_handle
     a_tree_stops_from_below
 }
@@ -257,6 +258,24 @@ fn the_end_of_the_runtime<P: Part>() {
     let mut rest = told.ready();
     rest.sort();
     assert_eq!(rest, ["-a", "-b"]);
+}
+
+/// R84: also where the end of the runtime meets the children first, and their supervisor would have given up at the first failure.
+fn the_end_of_the_runtime_is_no_failure<P: Part>() {
+    const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    for _ in 0..40 {
+        let runtime = Runtime::builder().workers(2).build().unwrap();
+        let (board, _told) = Board::new();
+        let supervisor = NAMES
+            .into_iter()
+            .fold(Supervisor::one_for_one().intensity(0, 3600 * SECOND), |supervisor, name| {
+                supervisor.child(P::spec(name, &board))
+            });
+        let supervisor = start(supervisor, &runtime);
+        supervisor.ready().wait().unwrap();
+        runtime.shutdown(60 * SECOND).unwrap();
+        assert_eq!(supervisor.exit_reason(), Some(ExitReason::Shutdown));
+    }
 }
 
 /// A supervisor whose last handle is dropped stops, and its children with it.
