@@ -199,6 +199,23 @@ fn a_down_is_exact() {
     assert!(matches!(ctx.demonitor(monitors[1]), Demonitor::Unknown));
 }
 
+/// R46: a `Down` that is dropped with its stash leaves nothing behind: its monitor is over, as if it had been handled.
+#[test]
+fn a_down_that_is_cleared() {
+    let _dog = watchdog!();
+    let runtime = runtime();
+    let (keeper, _said) = Keeper::on(&runtime, 8);
+    let target = runtime.start(Idle).unwrap();
+    let handle = target.handle();
+    let monitor = call(&keeper, move |_, ctx| ctx.monitor(&handle));
+    end(&target);
+    until(|| call(&keeper, |keeper, _| keeper.stash.len()) == 1);
+    call(&keeper, move |keeper, ctx| {
+        keeper.stash.clear();
+        assert!(matches!(ctx.demonitor(monitor), Demonitor::Unknown));
+    });
+}
+
 /// R29, R30: taken back between being let go and being handled.
 #[test]
 fn a_down_that_was_let_go() {
