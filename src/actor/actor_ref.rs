@@ -61,10 +61,6 @@ impl<A> ActorRef<A> {
         self.strong.cell()
     }
 
-    pub(crate) fn address(&self) -> &Address<Stage<A>> {
-        &self.strong
-    }
-
     /// A handle that does not know the actor's type.
     pub fn handle(&self) -> ActorHandle {
         ActorHandle::new(self.strong.erased())

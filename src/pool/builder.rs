@@ -136,7 +136,7 @@ impl<A: Send + 'static, Q> PoolBuilder<A, Q> {
         let start = (self.hire)(self.options);
         let manager = Manager::new(StdArc::clone(&core), start, self.workers, self.restarts);
         let (manager, ()) =
-            start_then::<_, Tasks, _>(manager, place, |manager| core.hub.set(manager.address().clone()))?;
+            start_then::<_, Tasks, _>(manager, place, |manager| core.hub.set((**manager.strong()).clone()))?;
         manager.clone().detach(); // the last handle has it drain, and only then stop
         Ok(Pool { handle: StdArc::new(Handle { core, manager }), queues: PhantomData })
     }

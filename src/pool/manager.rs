@@ -117,7 +117,7 @@ impl<A: Send + 'static> Manager<A> {
     fn hire(&mut self, place: usize, ctx: &Context<Self>) {
         match (self.start)(place, ctx) {
             Ok(actor) => {
-                Lane::employ(self.core.lane(place), actor.address());
+                Lane::employ(self.core.lane(place), actor.strong());
                 self.workers.insert(actor.id(), Worker { actor, place, dismissed: false });
                 self.count();
             }

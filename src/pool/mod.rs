@@ -206,7 +206,7 @@ impl<A: Send + 'static> Pool<A> {
 
 impl<A: Send + 'static, Q> Pool<A, Q> {
     fn cell(&self) -> &CellRef {
-        self.handle.manager.address().cell()
+        self.handle.manager.strong().cell()
     }
 
     /// Sends a job. Never waits; the reply, if it has one, is dropped.

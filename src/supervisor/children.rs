@@ -144,6 +144,18 @@ impl<K: Kind> Child<K> {
         &self.state
     }
 
+    /// Changes how it is, and with that the number of significant ones that are expected. The state before comes back.
+    fn change(&mut self, state: State, significant: &mut usize) -> State {
+        if state.is_expected() && !self.state.is_expected() {
+            self.spec.slot().open();
+        }
+        if self.plan().significant {
+            *significant -= usize::from(self.state.is_expected());
+            *significant += usize::from(state.is_expected());
+        }
+        std::mem::replace(&mut self.state, state)
+    }
+
     /// Is this its present incarnation?
     pub fn is(&self, actor: ActorId) -> bool {
         self.incarnation.as_ref().is_some_and(|present| present.id() == actor)
@@ -240,14 +252,7 @@ impl<K: Kind> Children<K> {
     /// Changes how a child is. The state before comes back.
     pub fn set(&mut self, key: u64, state: State) -> Option<State> {
         let child = self.all.get_mut(&key)?;
-        if state.is_expected() && !child.state.is_expected() {
-            child.spec.slot().open();
-        }
-        if child.plan().significant {
-            self.significant -= usize::from(child.state.is_expected());
-            self.significant += usize::from(state.is_expected());
-        }
-        Some(std::mem::replace(&mut child.state, state))
+        Some(child.change(state, &mut self.significant))
     }
 
     /// Forgets a child, entirely.
@@ -292,9 +297,7 @@ impl<K: Kind> Children<K> {
     pub fn revive(&mut self, from: u64) {
         for child in self.all.range_mut(from..).map(|(_, child)| child) {
             if matches!(child.state, State::Ended) {
-                child.state = State::Due;
-                child.spec.slot().open();
-                self.significant += usize::from(child.plan().significant);
+                child.change(State::Due, &mut self.significant);
             }
         }
     }

@@ -7,36 +7,10 @@
 mod support;
 #[macro_use]
 mod actors;
+#[path = "../behaviour/turn.rs"]
+mod turn;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use deathwatch::census::{Kind, alive, flush};
-
-/// Takes the turn, and at the end counts what is left.
-struct Turn {
-    before: [usize; 2],
-    _turn: MutexGuard<'static, ()>,
-}
-
-impl Turn {
-    fn take() -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        Turn { before: Self::count(), _turn: turn }
-    }
-
-    fn count() -> [usize; 2] {
-        [Kind::Cell, Kind::Entry].map(|kind| alive(kind).expect("tests are built with debug assertions"))
-    }
-
-    /// Nothing must be left of what was made since. A retired block is freed some time later.
-    fn end(self) {
-        while Self::count() != self.before {
-            flush();
-            std::thread::yield_now();
-        }
-    }
-}
+use turn::Turn;
 
 #[path = "modes"]
 mod task {

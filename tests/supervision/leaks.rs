@@ -10,38 +10,27 @@ mod support;
 #[allow(dead_code, unused_macros, reason = "shared by two test programs")]
 #[macro_use]
 mod parts;
+#[path = "../behaviour/turn.rs"]
+#[allow(dead_code, reason = "the one test here need not take turns")]
+mod turn;
 
-use deathwatch::census::{Kind, alive, flush};
 use deathwatch::supervisor::{Backoff, ChildSpec, DynamicSupervisor, Restart, Supervisor};
 
 use parts::*;
 use support::solo_by_hand;
-
-/// How many cells and entries there are, when nothing more goes.
-fn left() -> [usize; 2] {
-    let count =
-        || [Kind::Cell, Kind::Entry].map(|kind| alive(kind).expect("tests are built with debug assertions"));
-    let (mut last, mut same) = (count(), 0);
-    while same < 8 {
-        flush();
-        let now = count();
-        same = if now == last { same + 1 } else { 0 };
-        last = now;
-    }
-    last
-}
+use turn::Turn;
 
 /// R90, R46, R47: after children have come and gone, nothing is left of them while their supervisor lives on; and nothing of
 /// supervisors that were stopped, killed, or gave up.
 #[test]
 fn nothing_is_left() {
     let _dog = watchdog!();
-    let before = left();
+    let before = Turn::quiet();
     come_and_go::<TaskPart>(2_000);
     come_and_go::<ThreadPart>(200);
     trees::<TaskPart>();
     trees::<ThreadPart>();
-    while left() != before {
+    while Turn::quiet() != before {
         std::thread::yield_now();
     }
 }
@@ -50,7 +39,7 @@ fn come_and_go<P: Part>(many: usize) {
     let (runtime, _clock) = solo_by_hand();
     let (board, _told) = Board::new();
     let supervisor = start(DynamicSupervisor::new().intensity(usize::MAX, SECOND), &runtime);
-    let quiet = left();
+    let quiet = Turn::quiet();
     for round in 0..many {
         let spec = P::spec("a", &board).restart(Restart::Temporary);
         let child = supervisor.start_child(spec).wait().unwrap().unwrap();
@@ -61,7 +50,7 @@ fn come_and_go<P: Part>(many: usize) {
     // The same of one that is restarted again and again.
     let child = supervisor.start_child(P::spec("a", &board)).wait().unwrap().unwrap();
     ready(&child);
-    let quiet = left();
+    let quiet = Turn::quiet();
     for round in 0..many {
         end(&ready(&child), ENDS[round % ENDS.len()]);
     }
@@ -72,7 +61,7 @@ fn come_and_go<P: Part>(many: usize) {
 /// As much is there as was, but for what a thread that lives has given up last, and keeps until it gives up more.
 #[track_caller]
 fn settled(quiet: [usize; 2]) {
-    let now = left();
+    let now = Turn::quiet();
     assert!(now[0] <= quiet[0] + 8 && now[1] <= quiet[1] + 500, "{now:?} from {quiet:?}");
 }
 

@@ -136,18 +136,24 @@ impl Model {
         }
     }
 
-    fn start(&mut self, at: usize) {
+    /// One runs its start hook, which tells so: who it is, and what that comes to.
+    fn begin(&mut self, at: usize) -> (&'static str, Begin) {
         let child = &mut self.children[at];
         let (name, begin) = (child.name, child.begin.pop_front().unwrap_or(Begin::Well));
         self.told.push(format!("+{name}"));
         if matches!(begin, Begin::Fail | Begin::Stop) {
             self.told.push(format!("-{name}"));
         }
+        (name, begin)
+    }
+
+    fn start(&mut self, at: usize) {
+        let (name, begin) = self.begin(at);
         match begin {
-            Begin::Well => child.state = State::Up,
+            Begin::Well => self.children[at].state = State::Up,
             Begin::Stop => self.ended(at, false),
             Begin::Panic | Begin::Fail if !self.up => {
-                child.state = State::Ended;
+                self.children[at].state = State::Ended;
                 self.give_up(Over::Start(name));
             }
             // Not again, if it is temporary: but then it is never started again.
@@ -178,17 +184,12 @@ impl Model {
 
     /// Starts one by hand: whether it started.
     fn by_hand(&mut self, at: usize, fresh: bool) -> bool {
-        let child = &mut self.children[at];
-        let (name, begin) = (child.name, child.begin.pop_front().unwrap_or(Begin::Well));
-        self.told.push(format!("+{name}"));
-        if matches!(begin, Begin::Fail | Begin::Stop) {
-            self.told.push(format!("-{name}"));
-        }
+        let (_, begin) = self.begin(at);
         match begin {
-            Begin::Well => child.state = State::Up,
+            Begin::Well => self.children[at].state = State::Up,
             Begin::Stop => self.ended(at, false),
             _ => {
-                child.state = State::Stopped;
+                self.children[at].state = State::Stopped;
                 if fresh {
                     self.children.remove(at);
                 }

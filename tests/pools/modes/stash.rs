@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use deathwatch::{
-    ActorRef, Demonitor, Down, ExitReason, Group, Mailbox, OnFull, RequestError, Stash, TimerCancel,
+    ActorRef, Demonitor, Down, ExitReason, Group, Mailbox, MonitorRef, OnFull, RequestError, Runtime, Stash,
+    TimerCancel,
 };
 use futures::{StreamExt, stream};
 
@@ -199,17 +200,23 @@ fn a_down_is_exact() {
     assert!(matches!(ctx.demonitor(monitors[1]), Demonitor::Unknown));
 }
 
+/// A monitor of the keeper's whose `Down` has been put aside.
+fn a_down_aside(runtime: &Runtime, keeper: &ActorRef<Keeper>) -> MonitorRef {
+    let target = runtime.start(Idle).unwrap();
+    let handle = target.handle();
+    let monitor = call(keeper, move |_, ctx| ctx.monitor(&handle));
+    end(&target);
+    until(|| call(keeper, |keeper, _| keeper.stash.len()) == 1);
+    monitor
+}
+
 /// R46: a `Down` that is dropped with its stash leaves nothing behind: its monitor is over, as if it had been handled.
 #[test]
 fn a_down_that_is_cleared() {
     let _dog = watchdog!();
     let runtime = runtime();
     let (keeper, _said) = Keeper::on(&runtime, 8);
-    let target = runtime.start(Idle).unwrap();
-    let handle = target.handle();
-    let monitor = call(&keeper, move |_, ctx| ctx.monitor(&handle));
-    end(&target);
-    until(|| call(&keeper, |keeper, _| keeper.stash.len()) == 1);
+    let monitor = a_down_aside(&runtime, &keeper);
     call(&keeper, move |keeper, ctx| {
         keeper.stash.clear();
         assert!(matches!(ctx.demonitor(monitor), Demonitor::Unknown));
@@ -222,11 +229,7 @@ fn a_down_that_was_let_go() {
     let _dog = watchdog!();
     let runtime = runtime();
     let (keeper, said) = Keeper::on(&runtime, 8);
-    let target = runtime.start(Idle).unwrap();
-    let handle = target.handle();
-    let monitor = call(&keeper, move |_, ctx| ctx.monitor(&handle));
-    end(&target);
-    until(|| call(&keeper, |keeper, _| keeper.stash.len()) == 1);
+    let monitor = a_down_aside(&runtime, &keeper);
     call(&keeper, move |keeper, ctx| {
         keeper.open = true;
         keeper.stash.unstash_all();
