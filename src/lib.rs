@@ -80,6 +80,7 @@ pub mod threads;
 mod turn;
 
 pub use actor::actor_ref::{ActorRef, WeakActorRef};
+pub use actor::alias::{Alias, AliasUntil};
 pub use actor::context::Context;
 pub use actor::exit_wait::ExitWait;
 pub use actor::handle::{ActorHandle, Target};
@@ -102,7 +103,9 @@ pub use pool::{OwnQueues, Pool, PoolBuilder, PoolError, PoolSend, PoolStats, Sha
 pub use reason::{ErrorReport, ExitReason, LinkReport, PanicReport};
 pub use registry::{Key, LookupError, Query, RegisterError, Registry, Resolved};
 pub use runtime::attach::{Attachment, StreamEnd};
-pub use runtime::{Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts};
+pub use runtime::{
+    ActorFuture, Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts,
+};
 
 /// What most programs need.
 ///
@@ -197,6 +200,8 @@ mod guide {
     struct Timers;
     #[doc = include_str!("../docs/guide/streams.md")]
     struct Streams;
+    #[doc = include_str!("../docs/guide/options.md")]
+    struct Options;
     #[doc = include_str!("../docs/guide/links.md")]
     struct Links;
     #[doc = include_str!("../docs/guide/pools.md")]
@@ -207,4 +212,6 @@ mod guide {
     struct Erlang;
     #[doc = include_str!("../docs/guide/supervision.md")]
     struct Supervision;
+    #[doc = include_str!("../docs/guide/tokio.md")]
+    struct Tokio;
 }
