@@ -104,7 +104,9 @@ fn message_vs_drop() {
         let (actor, future, _guests) = sleeper();
         let sender = spawn({
             let (actor, log) = (actor.clone(), log.clone());
-            move || drop(send(&actor, note(&log, 1)))
+            move || {
+                let _ = send(&actor, note(&log, 1));
+            }
         });
         drop(future);
         sender.join().unwrap();
@@ -121,7 +123,9 @@ fn message_vs_close() {
         let (actor, future, guests) = sleeper();
         let sender = spawn({
             let (actor, log) = (actor.clone(), log.clone());
-            move || drop(send(&actor, note(&log, 1)))
+            move || {
+                let _ = send(&actor, note(&log, 1));
+            }
         });
         guests.close();
         actor.cell().kill();

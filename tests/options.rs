@@ -4,9 +4,9 @@
 #[path = "behaviour/support.rs"]
 #[macro_use]
 mod support;
-#[path = "options/alias.rs"]
+#[path = "options/modes/alias.rs"]
 mod alias;
 #[path = "behaviour/doll.rs"]
 mod doll;
-#[path = "options/priority.rs"]
+#[path = "options/modes/priority.rs"]
 mod priority;
