@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Which children are restarted when one of them has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Strategy {
     /// That one.
     OneForOne,
@@ -23,6 +24,7 @@ pub enum Strategy {
 /// | `Transient` | stays down | stays down | restarted |
 /// | `Temporary` | forgotten | forgotten | forgotten |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Restart {
     /// Always.
     #[default]
@@ -35,6 +37,7 @@ pub enum Restart {
 
 /// How a child is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Shutdown {
     /// It is asked to stop, with [`Shutdown`](crate::ExitReason::Shutdown), and killed when it is not gone after this time.
     After(Duration),
@@ -52,6 +55,7 @@ impl Shutdown {
 
 /// Whether a supervisor ends when its [significant](super::ChildSpec::significant) children have ended by themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AutoShutdown {
     /// It does not: no child may be significant.
     #[default]
