@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 /// Which children are restarted when one of them has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Strategy {
     /// That one.
     OneForOne,
@@ -24,7 +23,6 @@ pub enum Strategy {
 /// | `Transient` | stays down | stays down | restarted |
 /// | `Temporary` | forgotten | forgotten | forgotten |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Restart {
     /// Always.
     #[default]
@@ -37,7 +35,6 @@ pub enum Restart {
 
 /// How a child is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Shutdown {
     /// It is asked to stop, with [`Shutdown`](crate::ExitReason::Shutdown), and killed when it is not gone after this time.
     After(Duration),
@@ -55,7 +52,6 @@ impl Shutdown {
 
 /// Whether a supervisor ends when its [significant](super::ChildSpec::significant) children have ended by themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum AutoShutdown {
     /// It does not: no child may be significant.
     #[default]

@@ -35,7 +35,6 @@ use crate::sync::{UnsafeCell, limit};
 
 /// What becomes of the ringings of an interval that come while its last message is not handled yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Missed {
     /// They are left out; the next one comes when it would have come anyway.
     Skip,
