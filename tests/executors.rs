@@ -280,6 +280,21 @@ fn the_runtime_is_dropped() {
     assert_eq!(executor.poll(), 0);
 }
 
+/// The same: the executor is told that its futures are ready, and keeps none.
+#[test]
+fn what_is_ready_is_not_kept() {
+    let _dog = watchdog!();
+    let executor = Arc::new(Executor::new());
+    let this = Arc::clone(&executor);
+    let runtime = Runtime::on(move |life| this.spawn(life).detach()).unwrap();
+    let idle = runtime.start(Idle).unwrap();
+    while executor.try_tick() {}
+    drop(runtime);
+    assert_eq!(idle.exit_reason(), Some(ExitReason::Kill));
+    while executor.try_tick() {}
+    assert!(executor.is_empty());
+}
+
 /// The time limit of a shutdown is over, and the executor has done nothing: all are killed, and none is stuck.
 #[test]
 fn shut_down_in_vain() {
@@ -313,7 +328,7 @@ fn shut_down_in_order() {
     assert_eq!(seen.until_gone(), ["stopped shutdown", "dropped"]);
 }
 
-/// A long row of links breaks while nobody runs anything: no deep recursion.
+/// A long row of links breaks at the end of a runtime, when each death ends the next on the spot: no deep recursion.
 #[test]
 fn a_long_row_of_links() {
     const ROW: usize = 20_000;
@@ -333,14 +348,9 @@ fn a_long_row_of_links() {
         row.push(runtime.start(Linked(row.last().cloned())).unwrap());
     }
     executor.poll();
-    let mut lives = std::mem::take(&mut *executor.0.lock().unwrap());
-    // The last of the row goes with its future; the others are killed by what comes of that, and have no future either.
-    row[0].kill();
-    while let Some(life) = lives.pop() {
-        drop(life);
-    }
+    drop(runtime);
     assert!(row.iter().all(|actor| actor.exit_reason().is_some()));
-    assert_eq!(runtime.live_actors(), 0);
+    assert_eq!(executor.poll(), 0);
 }
 
 /// To block in an async handler would block the executor's thread, as it would a worker.
