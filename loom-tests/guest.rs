@@ -32,7 +32,7 @@ impl Host for Inn {
     }
 
     fn recall(&self) {
-        self.1.recall(&self.0);
+        self.0.recall();
     }
 
     fn clock(&self) -> Option<&Clock> {
@@ -133,6 +133,20 @@ fn message_vs_close() {
         sender.join().unwrap();
         assert!(is_killed(&actor));
         block_on(future); // is ready
+    });
+}
+
+/// The executor polls while the runtime ends: the actor dies once, and its future is ready.
+#[test]
+fn poll_vs_close() {
+    model("guest_poll_vs_close", Bound::Preemptions(3), 430, || {
+        let (actor, future, guests) = hire();
+        let executor = spawn(move || block_on(future));
+        guests.close();
+        actor.cell().kill();
+        actor.cell().end_if_queued();
+        executor.join().unwrap();
+        assert!(is_killed(&actor));
     });
 }
 

@@ -83,10 +83,8 @@ impl Host for Placed {
     }
 
     fn recall(&self) {
-        if let (Place::Scheduler(Some(seat)) | Place::Stream(Some(seat)), Some(guests)) =
-            (&self.place, &self.shared.guests)
-        {
-            guests.recall(seat);
+        if let Place::Scheduler(Some(seat)) | Place::Stream(Some(seat)) = &self.place {
+            seat.recall();
         }
     }
 

@@ -9,9 +9,8 @@ use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
-use super::worker::drop_in_turn;
 use crate::cell::{CellRef, Runnable};
-use crate::structs::queue::Queue;
+use crate::guard::{self, WakeOnDrop};
 use crate::structs::waker::AtomicWaker;
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
@@ -60,9 +59,7 @@ impl Seat {
         match self.next.compare_exchange(ptr::null_mut(), raw.as_ptr(), Ordering::Release, Ordering::Relaxed)
         {
             Ok(_) => {
-                if let Some(waker) = self.waker.take() {
-                    waker.wake();
-                }
+                self.wake();
                 Ok(())
             }
             Err(word) => {
@@ -87,6 +84,12 @@ impl Seat {
         Some(unsafe { Runnable::from_raw(raw) })
     }
 
+    /// Ends a cell that waits to be run. (Those that must be told of it are killed by then, and wait as well: this is not the way into
+    /// a deep recursion.)
+    pub fn recall(&self) {
+        drop(self.take());
+    }
+
     /// The future goes; nothing is laid here any more.
     fn leave(&self) -> Option<Runnable> {
         // ORDERING: AcqRel: Acquire pairs with the laying of what comes out, Release with who is told that the future has left.
@@ -99,9 +102,11 @@ impl Seat {
     pub fn end(&self) {
         // ORDERING: Release pairs with the Acquire in the poll; the waking brings that about.
         self.over.store(true, Ordering::Release);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.wake();
+    }
+
+    fn wake(&self) {
+        guard::drop_quietly(WakeOnDrop(self.waker.take())); // the executor's waker may panic; that is not the caller's fault
     }
 
     fn is_over(&self) -> bool {
@@ -115,14 +120,12 @@ pub struct Guests {
     spawn: Box<dyn Fn(ActorFuture) + Send + Sync>,
     /// The executor is not waited for any more.
     closing: AtomicBool,
-    /// What is to be ended on the spot.
-    orphans: Queue<Runnable>,
 }
 
 impl Guests {
     /// Of an executor that takes futures by this function.
     pub fn new(spawn: Box<dyn Fn(ActorFuture) + Send + Sync>) -> Self {
-        Guests { spawn, closing: AtomicBool::new(false), orphans: Queue::new() }
+        Guests { spawn, closing: AtomicBool::new(false) }
     }
 
     /// Gives the executor the future of a cell. `run` runs it, and submits what comes back.
@@ -136,36 +139,23 @@ impl Guests {
     /// Has the executor run it, or ends it if that will not.
     pub fn lay(&self, seat: &Seat, runnable: Runnable) {
         if let Err(runnable) = seat.lay(runnable) {
-            return self.end(runnable);
+            return drop(runnable);
         }
         // ORDERING: the fence pairs with that in `close`. If ours is first, the look of who closes, which follows, finds what we have
         // laid; if theirs is first, we see `closing`.
         fence(Ordering::SeqCst);
         // ORDERING: Relaxed, ordered by the fence.
         if self.closing.load(Ordering::Relaxed) {
-            self.recall(seat);
+            seat.recall();
         }
     }
 
-    /// What is laid from now on is ended on the spot. What lies there is to be [recalled](Self::recall).
+    /// What is laid from now on is ended on the spot. What lies there is to be [recalled](Seat::recall).
     pub fn close(&self) {
         // ORDERING: Relaxed, ordered by the fence, which pairs with that in `lay`.
         self.closing.store(true, Ordering::Relaxed);
         // ORDERING: see `lay`.
         fence(Ordering::SeqCst);
-    }
-
-    /// Ends a cell that waits to be run.
-    pub fn recall(&self, seat: &Seat) {
-        if let Some(runnable) = seat.take() {
-            self.end(runnable);
-        }
-    }
-
-    /// Ends a cell, and those that must be ended for it, one after the other.
-    fn end(&self, runnable: Runnable) {
-        self.orphans.push(runnable);
-        drop_in_turn(ptr::from_ref(self).cast(), || self.orphans.pop());
     }
 }
 
