@@ -41,6 +41,7 @@
 //!
 //! - `macros` (on): the derives. Whatever they write can be written by hand, in a line or three.
 //! - `tokio`: handlers may await what tokio makes; see `RuntimeBuilder::tokio`.
+//! - `tower`: an actor as a `Service` of tower's; see `ActorRef::service`.
 //!
 //! # `panic = "abort"`
 //!
@@ -89,6 +90,10 @@ pub use actor::monitors::{Downs, IntoDowns, Monitors, RecvTimeoutError};
 pub use actor::recipient::Recipient;
 pub use actor::request::{Request, RequestError};
 pub use actor::send_wait::SendWait;
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub use actor::service::ActorService;
+pub use actor::sink::ActorSink;
 pub use actor::stash::{Stash, StashFull};
 pub use actor::states::{StateMachine, StateTimeout, States};
 pub use actor::timer::TimerRef;
