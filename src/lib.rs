@@ -212,4 +212,40 @@ mod guide {
     struct Erlang;
     #[doc = include_str!("../docs/guide/supervision.md")]
     struct Supervision;
+    #[doc = include_str!("../docs/guide/monitors.md")]
+    struct Monitors;
+    #[doc = include_str!("../docs/guide/interop.md")]
+    struct Interop;
+}
+
+/// What the book (docs/SUMMARY.md) has beside the guide.
+#[cfg(all(doctest, not(dw_loom)))]
+mod book {
+    #[doc = include_str!("../docs/README.md")]
+    struct Introduction;
+    #[doc = include_str!("../docs/book/tutorial.md")]
+    struct Tutorial;
+    #[doc = include_str!("../docs/book/modes.md")]
+    struct Modes;
+    #[doc = include_str!("../docs/book/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../docs/book/from_actix.md")]
+    struct FromActix;
+    #[doc = include_str!("../docs/book/from_kameo.md")]
+    struct FromKameo;
+    #[doc = include_str!("../docs/book/from_ractor.md")]
+    struct FromRactor;
+    #[doc = include_str!("../docs/book/from_spawned.md")]
+    struct FromSpawned;
+    #[doc = include_str!("../docs/book/from_tokio.md")]
+    struct FromTokio;
+}
+
+/// The chapters about features.
+#[cfg(all(doctest, feature = "tokio", feature = "tower"))]
+mod featured {
+    #[doc = include_str!("../docs/guide/tokio.md")]
+    struct Tokio;
+    #[doc = include_str!("../docs/guide/tower.md")]
+    struct Tower;
 }

@@ -129,7 +129,8 @@ impl<M: Message> Recipient<M> {
     ///
     /// let logger: Recipient<Line> = Logger.start().recipient();
     /// // Adapted to what the other side has.
-    /// let mut sink = logger.clone().into_sink().with(|text: &str| async move { Ok(Line(text.to_owned())) });
+    /// let sink = logger.clone().into_sink().with(|text: &str| std::future::ready(Ok(Line(text.to_owned()))));
+    /// let mut sink = std::pin::pin!(sink);
     /// block_on(sink.send("begun")).unwrap();
     /// logger.kill();
     /// logger.wait_exit().wait();

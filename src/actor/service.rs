@@ -38,6 +38,7 @@ use super::reservation::Reservation;
 ///     let mut service = squarer.service().map_request(Square).map_response(|n| n.to_string());
 ///     assert_eq!(service.ready().await?.call(7).await?, "49");
 ///     squarer.kill();
+///     squarer.wait_exit().await;
 ///     let error = service.ready().await.map(drop).unwrap_err();
 ///     assert_eq!(error, deathwatch::RequestError::Exited(ExitReason::Kill));
 ///     Ok::<(), Box<dyn std::error::Error>>(())
