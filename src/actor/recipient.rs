@@ -128,13 +128,11 @@ impl<M: Message> Recipient<M> {
     /// # impl Handler<Line> for Logger { async fn handle(&mut self, _: Line, _: &Context<Self>) {} }
     ///
     /// let logger: Recipient<Line> = Logger.start().recipient();
-    /// // Adapted to what the other side has.
-    /// let sink = logger.clone().into_sink().with(|text: &str| std::future::ready(Ok(Line(text.to_owned()))));
-    /// let mut sink = std::pin::pin!(sink);
-    /// block_on(sink.send("begun")).unwrap();
+    /// let mut sink = logger.clone().into_sink();
+    /// block_on(sink.send(Line("begun".into()))).unwrap();
     /// logger.kill();
     /// logger.wait_exit().wait();
-    /// let error = block_on(sink.send("ended")).unwrap_err();
+    /// let error = block_on(sink.send(Line("ended".into()))).unwrap_err();
     /// assert_eq!(error.to_string(), "not sent: the actor is dead (kill)");
     /// ```
     pub fn into_sink(self) -> ActorSink<M> {
