@@ -77,7 +77,7 @@ fn plain_monitor_in_flight_vs_demonitor_vs_exit() {
 /// The same, of a target that is dead: the thread that monitors fires the entry itself, or finds it cancelled.
 #[test]
 fn monitor_of_the_dead_vs_watcher_exit() {
-    model("monitor_of_the_dead_vs_watcher_exit", Bound::Unbounded, 67_000, || {
+    model("monitor_of_the_dead_vs_watcher_exit", Bound::Preemptions(3), 380, || {
         let (watcher, target) = (Party::new(), Party::new());
         let (address, cell) = (watcher.address(), target.cell());
         assert!(target.die(ExitReason::Shutdown).is_empty());

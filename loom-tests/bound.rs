@@ -42,7 +42,7 @@ fn has_one_place(bound: &Limit) {
 /// The sender that waits gets the place that becomes free.
 #[test]
 fn wait_vs_free() {
-    model("place_wait_vs_free", Bound::Unbounded, 61_000, || {
+    model("place_wait_vs_free", Bound::Preemptions(3), 700, || {
         let bound = full();
         let other = bound.clone();
         let other = spawn(move || other.free_place());
@@ -127,7 +127,7 @@ fn leaving_vs_free_vs_wait() {
 /// One gives up waiting and tidies the queue, with another's place in its hand, while the mailbox closes: that other is told.
 #[test]
 fn leaving_vs_close_vs_wait() {
-    model("place_leaving_vs_close_vs_wait", Bound::Preemptions(3), 74_000, || {
+    model("place_leaving_vs_close_vs_wait", Bound::Preemptions(2), 3_600, || {
         let bound = full();
         let (leaver, closer) = (bound.clone(), bound.clone());
         let leaver = spawn(move || {

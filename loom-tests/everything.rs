@@ -8,7 +8,7 @@ use crate::harness::{Bound, model};
 /// One target with three watchers: it dies, one monitor is taken back and swept out, one watcher dies, one attaches.
 #[test]
 fn exit_vs_demonitor_vs_monitor_vs_watcher_exit() {
-    model("exit_vs_demonitor_vs_monitor_vs_watcher_exit", Bound::Preemptions(2), 84_000, || {
+    model("exit_vs_demonitor_vs_monitor_vs_watcher_exit", Bound::NoMoreThan(1, 2), 460, || {
         let target = Party::new();
         let [dying, cancelled, late] = std::array::from_fn(|_| Party::new());
         monitor(&dying.address(), &target.cell());

@@ -149,7 +149,7 @@ fn both_exit_plainly() {
 /// A watcher's exit goes over its monitors when their targets may be gone.
 #[test]
 fn watcher_exit_vs_two_targets() {
-    model("watcher_exit_vs_two_targets", Bound::Preemptions(3), 54_000, || {
+    model("watcher_exit_vs_two_targets", Bound::Preemptions(2), 3_300, || {
         let (watcher, one, two) = (Party::new(), Party::new(), Party::new());
         monitor(&watcher.address(), &one.cell());
         monitor_plainly(&watcher.address(), &two.cell());

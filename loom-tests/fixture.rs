@@ -14,7 +14,7 @@ use deathwatch::internals::exit::{Death, retire};
 use deathwatch::internals::mailbox::node::Chain;
 use deathwatch::internals::mailbox::parcel::{Letter, Parcel};
 use deathwatch::internals::monitor::entry::{
-    Firing, Notice, Station, Trap, demonitor, heed, let_go, trap, watch,
+    Firing, Notice, Rank, Station, Trap, demonitor, heed, let_go, trap, watch,
 };
 use deathwatch::internals::structs::future::SlotFuture;
 use deathwatch::internals::structs::waker::AtomicWaker;
@@ -23,9 +23,9 @@ use deathwatch::{ActorId, Demonitor, Down, Exit, ExitReason, MonitorRef};
 
 pub use deathwatch::internals::sync::thread::JoinHandle;
 #[cfg(loom)]
-use loom::future::block_on;
+pub use loom::future::block_on;
 #[cfg(shuttle)]
-use shuttle::future::block_on;
+pub use shuttle::future::block_on;
 
 /// Starts a thread of the model.
 pub fn spawn<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
@@ -239,12 +239,17 @@ impl Party {
 
 /// Monitors.
 pub fn monitor(watcher: &Address<Desk>, target: &CellRef) -> MonitorRef {
-    watch(watcher, target, Tell(Token::new()), None)
+    watch(watcher, target, Tell(Token::new()), Rank::Ordinary, None)
 }
 
 /// Monitors, with a notice that has nothing to drop, as most have.
 pub fn monitor_plainly(watcher: &Address<Desk>, target: &CellRef) -> MonitorRef {
-    watch(watcher, target, TellPlain, None)
+    watch(watcher, target, TellPlain, Rank::Ordinary, None)
+}
+
+/// Monitors, so that the `Down` overtakes.
+pub fn monitor_priority(watcher: &Address<Desk>, target: &CellRef) -> MonitorRef {
+    watch(watcher, target, Tell(Token::new()), Rank::Priority, None)
 }
 
 /// Takes a monitor back: was it there?

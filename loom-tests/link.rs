@@ -144,10 +144,8 @@ fn linked_twice_and_dies(caller_is_lower: bool) {
 /// R71, R72: both link each other at once, and one dies.
 #[test]
 fn link_vs_link_vs_exit() {
-    model("link_vs_link_vs_exit", Bound::NoMoreThan(2, 2), 36_000, || linked_twice_and_dies(true));
-    model("link_vs_link_vs_exit_of_the_lower", Bound::NoMoreThan(2, 2), 29_000, || {
-        linked_twice_and_dies(false)
-    });
+    model("link_vs_link_vs_exit", Bound::NoMoreThan(1, 2), 490, || linked_twice_and_dies(true));
+    model("link_vs_link_vs_exit_of_the_lower", Bound::NoMoreThan(1, 2), 630, || linked_twice_and_dies(false));
 }
 
 fn dead_is_linked_twice(caller_is_lower: bool) {

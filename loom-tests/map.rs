@@ -85,7 +85,7 @@ fn the_neighbours_are_in_order() {
 /// Two neighbours are removed, and one comes in between them.
 #[test]
 fn insert_vs_remove_vs_remove() {
-    model("map_insert_vs_remove_vs_remove", Bound::Preemptions(3), 72_000, || {
+    model("map_insert_vs_remove_vs_remove", Bound::Preemptions(2), 6_300, || {
         let slot = slot_of(&[FIRST, LAST]);
         let others = [FIRST, LAST].map(|hash| {
             let slot = slot.clone();

@@ -81,6 +81,7 @@ pub mod threads;
 mod turn;
 
 pub use actor::actor_ref::{ActorRef, WeakActorRef};
+pub use actor::alias::{Alias, AliasUntil};
 pub use actor::context::Context;
 pub use actor::exit_wait::ExitWait;
 pub use actor::handle::{ActorHandle, Target};
@@ -107,7 +108,9 @@ pub use pool::{OwnQueues, Pool, PoolBuilder, PoolError, PoolSend, PoolStats, Sha
 pub use reason::{ErrorReport, ExitReason, LinkReport, PanicReport};
 pub use registry::{Key, LookupError, Query, RegisterError, Registry, Resolved};
 pub use runtime::attach::{Attachment, StreamEnd};
-pub use runtime::{Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts};
+pub use runtime::{
+    ActorFuture, Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts,
+};
 
 /// What most programs need.
 ///
@@ -202,6 +205,8 @@ mod guide {
     struct Timers;
     #[doc = include_str!("../docs/guide/streams.md")]
     struct Streams;
+    #[doc = include_str!("../docs/guide/options.md")]
+    struct Options;
     #[doc = include_str!("../docs/guide/links.md")]
     struct Links;
     #[doc = include_str!("../docs/guide/pools.md")]
@@ -212,6 +217,8 @@ mod guide {
     struct Erlang;
     #[doc = include_str!("../docs/guide/supervision.md")]
     struct Supervision;
+    #[doc = include_str!("../docs/guide/tokio.md")]
+    struct Tokio;
     #[doc = include_str!("../docs/guide/monitors.md")]
     struct Monitors;
     #[doc = include_str!("../docs/guide/interop.md")]
@@ -241,11 +248,9 @@ mod book {
     struct FromTokio;
 }
 
-/// The chapters about features.
-#[cfg(all(doctest, feature = "tokio", feature = "tower"))]
+/// The chapter about a feature.
+#[cfg(all(doctest, feature = "tower"))]
 mod featured {
-    #[doc = include_str!("../docs/guide/tokio.md")]
-    struct Tokio;
     #[doc = include_str!("../docs/guide/tower.md")]
     struct Tower;
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::clock::real_now;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Scheduler, guest};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{per_thread, thread};
 
@@ -76,7 +76,7 @@ enum Blocking {
 #[track_caller]
 fn refuse_on_workers() {
     assert!(
-        Scheduler::current().is_none(),
+        Scheduler::current().is_none() && !guest::is_running(),
         "waiting here would block a worker of the scheduler: use `.await`, or start the actor with `Backend::Blocking`"
     );
 }

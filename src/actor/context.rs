@@ -3,14 +3,15 @@
 use std::fmt;
 
 use super::actor_ref::ActorRef;
+use super::alias::{Alias, AliasUntil};
 use super::handle::{ActorHandle, Target, asked_as, cell_of};
-use super::message::{Retold, SendError, SentTo, Trapped};
+use super::message::{Message, Retold, SendError, SentTo, Trapped};
 use super::monitor_guard::MonitorGuard;
 use super::post;
 use super::stage::Stage;
 use crate::cell::{Address, CellRef, Strong};
 use crate::id::{ActorId, MonitorRef};
-use crate::monitor::entry::{demonitor, link, links, monitors, trap, unlink, watch};
+use crate::monitor::entry::{Rank, demonitor, link, links, monitors, trap, unlink, watch};
 use crate::monitor::{Demonitor, Down, Exit};
 use crate::reason::ExitReason;
 
@@ -320,7 +321,113 @@ impl<A: Send + 'static> Context<A> {
         M: SentTo<A, K>,
         K: 'static,
     {
-        watch(&self.address, cell_of(target), Retold::<_, K>::new(retell), asked_as(target))
+        let notice = Retold::<_, K>::new(retell);
+        watch(&self.address, cell_of(target), notice, Rank::Ordinary, asked_as(target))
+    }
+
+    /// As [`monitor_with`](Self::monitor_with), but the message overtakes all that stand in the mailbox when it comes, but for
+    /// others that were asked for in this way: those keep their own order.
+    ///
+    /// So it also overtakes what the target itself sent before it died. It is not before the handler that runs when it comes, and
+    /// for everything else, [`demonitor`](Self::demonitor) above all, it is a monitor like any other.
+    ///
+    /// ```
+    /// use deathwatch::prelude::*;
+    /// # struct Worker; impl Actor for Worker {}
+    /// struct Job(u32);
+    /// impl Message for Job { type Reply = (); }
+    ///
+    /// struct Dispatcher { worker: ActorRef<Worker>, done: u32 }
+    /// impl Actor for Dispatcher {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         ctx.monitor_priority(&self.worker, |down| down);
+    ///         for n in 0..1_000 {
+    ///             ctx.send(Job(n)).unwrap();
+    ///         }
+    ///     }
+    /// }
+    /// impl Handler<Job> for Dispatcher {
+    ///     async fn handle(&mut self, Job(n): Job, _: &Context<Self>) {
+    ///         self.done = n;
+    ///         if n == 0 {
+    ///             self.worker.kill();
+    ///             self.worker.wait_exit().await; // it has been told then
+    ///         }
+    ///     }
+    /// }
+    /// impl Handler<Down> for Dispatcher {
+    ///     async fn handle(&mut self, _: Down, ctx: &Context<Self>) {
+    ///         assert_eq!(self.done, 0);
+    ///         ctx.stop();
+    ///     }
+    /// }
+    /// # let worker = Worker.start();
+    /// assert_eq!(Dispatcher { worker, done: 0 }.start().wait_exit().wait(), ExitReason::Normal);
+    /// ```
+    pub fn monitor_priority<M, K>(
+        &self,
+        target: &impl Target,
+        retell: impl FnOnce(Down) -> M + Send + 'static,
+    ) -> MonitorRef
+    where
+        M: SentTo<A, K>,
+        K: 'static,
+    {
+        let notice = Retold::<_, K>::new(retell);
+        watch(&self.address, cell_of(target), notice, Rank::Priority, asked_as(target))
+    }
+
+    /// An address of this actor for messages of one kind, which it can take back: a reply address for those who are not asked by
+    /// a [`request`](crate::ActorRef::request).
+    ///
+    /// ```
+    /// use deathwatch::{Alias, AliasUntil, prelude::*};
+    ///
+    /// struct Answer(u32);
+    /// impl Message for Answer { type Reply = (); }
+    /// struct Question { reply_to: Alias<Answer> }
+    /// impl Message for Question { type Reply = (); }
+    ///
+    /// struct Oracle;
+    /// impl Actor for Oracle {}
+    /// impl Handler<Question> for Oracle {
+    ///     async fn handle(&mut self, question: Question, ctx: &Context<Self>) {
+    ///         question.reply_to.send(Answer(42)).ok();
+    ///         ctx.stop();
+    ///     }
+    /// }
+    ///
+    /// struct Asker(ActorRef<Oracle>);
+    /// impl Actor for Asker {
+    ///     async fn started(&mut self, ctx: &Context<Self>) {
+    ///         let monitor = ctx.monitor(&self.0);
+    ///         // The answer, or the oracle's death, whichever comes first: never both.
+    ///         let reply_to = ctx.alias(AliasUntil::Reply(monitor));
+    ///         self.0.send(Question { reply_to }).ok();
+    ///     }
+    /// }
+    /// impl Handler<Answer> for Asker {
+    ///     async fn handle(&mut self, Answer(n): Answer, ctx: &Context<Self>) {
+    ///         assert_eq!(n, 42);
+    ///         ctx.stop();
+    ///     }
+    /// }
+    /// impl Handler<Down> for Asker {
+    ///     async fn handle(&mut self, _: Down, _: &Context<Self>) { unreachable!() }
+    /// }
+    /// assert_eq!(Asker(Oracle.start()).start().wait_exit().wait(), ExitReason::Normal);
+    /// ```
+    #[doc(alias = "reply_to")]
+    pub fn alias<M: SentTo<A, K>, K: 'static>(&self, until: AliasUntil) -> Alias<M> {
+        Alias::new::<A, K>(self.address.clone(), until)
+    }
+
+    /// Takes an alias back, also while messages that came by it stand in the mailbox: they are dropped. Was it one of this
+    /// actor, and active?
+    ///
+    /// What it depends on stays: of a monitor, the [`Down`] still comes.
+    pub fn unalias<M: Message>(&self, alias: &Alias<M>) -> bool {
+        alias.id() == self.id() && alias.take_back()
     }
 
     /// Has deaths of linked actors told by a message, an [`Exit`], instead of dying of them, or, with `false`, no longer. Returns

@@ -298,13 +298,20 @@ pub enum SendError<M> {
         /// What was to be sent.
         message: M,
     },
+    /// The [`Alias`](crate::Alias) is not active any more.
+    NoAlias {
+        /// What was to be sent.
+        message: M,
+    },
 }
 
 impl<M> SendError<M> {
     /// The message that was not sent.
     pub fn into_message(self) -> M {
         match self {
-            SendError::Closed { message, .. } | SendError::Full { message } => message,
+            SendError::Closed { message, .. }
+            | SendError::Full { message }
+            | SendError::NoAlias { message } => message,
         }
     }
 
@@ -312,7 +319,7 @@ impl<M> SendError<M> {
     pub fn reason(&self) -> Option<&ExitReason> {
         match self {
             SendError::Closed { reason, .. } => reason.as_ref(),
-            SendError::Full { .. } => None,
+            SendError::Full { .. } | SendError::NoAlias { .. } => None,
         }
     }
 
@@ -326,6 +333,7 @@ impl<M> SendError<M> {
         match self {
             SendError::Closed { message, reason } => SendError::Closed { message: f(message), reason },
             SendError::Full { message } => SendError::Full { message: f(message) },
+            SendError::NoAlias { message } => SendError::NoAlias { message: f(message) },
         }
     }
 }
@@ -337,6 +345,7 @@ impl<M> fmt::Debug for SendError<M> {
                 f.debug_struct("Closed").field("reason", reason).finish_non_exhaustive()
             }
             SendError::Full { .. } => f.debug_struct("Full").finish_non_exhaustive(),
+            SendError::NoAlias { .. } => f.debug_struct("NoAlias").finish_non_exhaustive(),
         }
     }
 }
@@ -349,6 +358,7 @@ impl<M> fmt::Display for SendError<M> {
             }
             SendError::Closed { reason: None, .. } => f.write_str("not sent: the actor is ending"),
             SendError::Full { .. } => f.write_str("not sent: the mailbox is full"),
+            SendError::NoAlias { .. } => f.write_str("not sent: the alias is not active any more"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Handles, contexts, messages: one of each, for both modes.
 
 pub mod actor_ref;
+pub mod alias;
 pub mod blocking;
 mod common;
 pub mod context;

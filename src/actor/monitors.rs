@@ -14,7 +14,7 @@ use crate::cell::body::observer;
 use crate::cell::{CellRef, Consumer};
 use crate::exit::{self, Death};
 use crate::id::{ActorId, MonitorRef};
-use crate::monitor::entry::{Notice, Station, demonitor, monitors, watch};
+use crate::monitor::entry::{Notice, Rank, Station, demonitor, monitors, watch};
 use crate::monitor::{Demonitor, Down};
 use crate::reason::ExitReason;
 use crate::structs::future::SlotFuture;
@@ -90,7 +90,7 @@ impl Monitors {
     /// Monitors an actor; see [`Context::monitor`](crate::Context::monitor).
     #[doc(alias = "watch")]
     pub fn monitor(&mut self, target: &impl Target) -> MonitorRef {
-        watch(self.consumer.address(), cell_of(target), Lay, asked_as(target))
+        watch(self.consumer.address(), cell_of(target), Lay, Rank::Ordinary, asked_as(target))
     }
 
     /// Takes a monitor back; see [`Context::demonitor`](crate::Context::demonitor).

@@ -19,7 +19,8 @@ where
     letter(to, Told::<M, K>::new(message)).map_err(|error| error.map(Told::into_message))
 }
 
-fn letter<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<(), SendError<L>> {
+/// Sends a letter.
+pub fn letter<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<(), SendError<L>> {
     let Some(bound) = to.cell().bound() else { return push(to, letter) };
     if to.cell().inbox.is_closed() {
         return Err(closed(to.cell(), letter));

@@ -29,6 +29,7 @@ pub(super) struct Vtable {
     pub(super) register: unsafe fn(&CellRef, &Context<'_>),
     pub(super) clock: unsafe fn(&CellRef) -> Option<&Clock>,
     pub(super) home: unsafe fn(&CellRef) -> Option<Arc<dyn Any + Send + Sync>>,
+    pub(super) recall: unsafe fn(&CellRef),
     /// What its messages are opened with.
     pub(super) stage: fn() -> TypeId,
     run: unsafe fn(&CellRef, bool) -> Run,
@@ -65,6 +66,9 @@ pub trait Host: Send + Sync + 'static {
         None
     }
 
+    /// Ends the cell if it has been killed and waits to be run by somebody who may never do so.
+    fn recall(&self) {}
+
     /// In debug builds: the life has run for so long without awaiting.
     fn note_run(&self, took: Duration) {
         let _ = took;
@@ -98,6 +102,7 @@ const fn vtable<S: 'static, F: Future<Output = ExitReason> + 'static, H: Host>()
         register: register::<F, H>,
         clock: clock::<F, H>,
         home: home::<F, H>,
+        recall: recall::<F, H>,
         run: run::<F, H>,
         end: end::<F, H>,
     }
@@ -284,6 +289,11 @@ unsafe fn clock<F: 'static, H: Host>(cell: &CellRef) -> Option<&Clock> {
 unsafe fn home<F, H: Host>(cell: &CellRef) -> Option<Arc<dyn Any + Send + Sync>> {
     // SAFETY: by the contract.
     unsafe { of::<F, H>(cell) }.host.home()
+}
+
+unsafe fn recall<F, H: Host>(cell: &CellRef) {
+    // SAFETY: by the contract.
+    unsafe { of::<F, H>(cell) }.host.recall();
 }
 
 /// One run: polls the life, or goes on with the end.

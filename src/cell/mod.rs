@@ -279,6 +279,12 @@ impl CellRef {
         self.act(self.life.ask_kill());
     }
 
+    /// After a kill: ends the actor here and now if it waits to be run where that may never happen.
+    pub fn end_if_queued(&self) {
+        // SAFETY: the vtable belongs to this block.
+        unsafe { (self.vtable.recall)(self) };
+    }
+
     /// Brings an exit signal, which the actor looks at before anything else. False: it takes none any more.
     ///
     /// # Safety

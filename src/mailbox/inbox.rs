@@ -37,9 +37,11 @@ pub struct Inbox {
     high_water: AtomicUsize,
 }
 
-/// What the consumer has taken from the word, in order of arrival.
+/// What the consumer has taken from the word, in order of arrival, behind what overtakes.
 struct Local {
     chain: Chain,
+    /// The last of those at the front that have overtaken the others; null when there is none.
+    ahead: *mut Node,
     /// How many that are.
     depth: usize,
 }
@@ -73,7 +75,7 @@ impl Inbox {
     pub fn new() -> Self {
         Inbox {
             word: AtomicPtr::new(ptr::null_mut()),
-            local: UnsafeCell::new(Local { chain: Chain::new(), depth: 0 }),
+            local: UnsafeCell::new(Local { chain: Chain::new(), ahead: ptr::null_mut(), depth: 0 }),
             high_water: AtomicUsize::new(0),
         }
     }
@@ -167,7 +169,7 @@ impl Inbox {
         }
     }
 
-    /// Puts messages before all others.
+    /// Puts messages before all others but those that [overtake](Self::put_ahead).
     ///
     /// # Safety
     ///
@@ -175,8 +177,21 @@ impl Inbox {
     pub unsafe fn put_in_front(&self, messages: Chain) {
         // SAFETY: only the consumer touches `local`.
         self.local.with_mut(|local| unsafe {
-            (*local).depth += messages.count();
-            (*local).chain.prepend(messages);
+            (*local).put_in_front(messages);
+        });
+    }
+
+    /// Puts messages before all others, but behind those that were put so before.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the consumer, for whose stage they were made.
+    pub unsafe fn put_ahead(&self, messages: Chain) {
+        let Some(last) = messages.last() else { return };
+        // SAFETY: only the consumer touches `local`.
+        self.local.with_mut(|local| unsafe {
+            (*local).put_in_front(messages);
+            (*local).ahead = last.as_ptr();
         });
     }
 
@@ -243,7 +258,19 @@ impl Local {
     fn pop(&mut self) -> Option<NonNull<Node>> {
         let node = self.chain.pop()?;
         self.depth -= 1;
+        if node.as_ptr() == self.ahead {
+            self.ahead = ptr::null_mut();
+        }
         Some(node)
+    }
+
+    fn put_in_front(&mut self, messages: Chain) {
+        self.depth += messages.count();
+        match NonNull::new(self.ahead) {
+            // SAFETY: it stands in the chain: `pop` forgets it when it comes out.
+            Some(last) => unsafe { self.chain.insert_behind(last, messages) },
+            None => self.chain.prepend(messages),
+        }
     }
 }
 

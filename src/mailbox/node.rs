@@ -160,6 +160,29 @@ impl Chain {
         }
     }
 
+    /// Puts another chain behind one of this one's nodes.
+    ///
+    /// # Safety
+    ///
+    /// `node` stands in this chain.
+    pub unsafe fn insert_behind(&mut self, node: NonNull<Node>, chain: Chain) {
+        let chain = ManuallyDrop::new(chain);
+        let Some(last) = NonNull::new(chain.last) else { return };
+        // SAFETY: both are owned by the chains they stand in.
+        unsafe {
+            last.as_ref().set_next(node.as_ref().next());
+            node.as_ref().set_next(chain.first);
+        }
+        if self.last == node.as_ptr() {
+            self.last = chain.last;
+        }
+    }
+
+    /// The last node, which stays.
+    pub fn last(&self) -> Option<NonNull<Node>> {
+        NonNull::new(self.last)
+    }
+
     /// Takes the first node out; the caller owns its block then.
     pub fn pop(&mut self) -> Option<NonNull<Node>> {
         let node = NonNull::new(self.first)?;

@@ -275,7 +275,7 @@ impl<A: Send + 'static> Context<A> {
         S: Stream<Item: SentTo<A, K>> + Send + 'static,
         K: 'static,
     {
-        self.feed(LIMIT, Place::Stream, |bin: Bin<A, K>| bring_all(stream, bin))
+        self.feed(LIMIT, Feed::Stream, |bin: Bin<A, K>| bring_all(stream, bin))
     }
 
     /// As [`attach`](Self::attach), with so many items unhandled at a time, at least one; and when the stream has ended,
@@ -318,7 +318,7 @@ impl<A: Send + 'static> Context<A> {
         E: SentTo<A, K>,
         K: 'static,
     {
-        self.feed(limit, Place::Stream, |bin: Bin<A, K>| bring_all_and_tell(stream, bin, end))
+        self.feed(limit, Feed::Stream, |bin: Bin<A, K>| bring_all_and_tell(stream, bin, end))
     }
 
     /// Attaches an iterator, whose `next` may block: it is called on a thread for that. Otherwise as [`attach`](Self::attach).
@@ -352,7 +352,7 @@ impl<A: Send + 'static> Context<A> {
         K: 'static,
     {
         let iterated = Iterated(iterator.into_iter());
-        self.feed(LIMIT, Place::Iterator, |bin: Bin<A, K>| bring_all(iterated, bin))
+        self.feed(LIMIT, Feed::Iterator, |bin: Bin<A, K>| bring_all(iterated, bin))
     }
 
     /// As [`attach_iter`](Self::attach_iter), with a limit and an end as in [`attach_with`](Self::attach_with).
@@ -368,7 +368,7 @@ impl<A: Send + 'static> Context<A> {
         K: 'static,
     {
         let iterated = Iterated(iterator.into_iter());
-        self.feed(limit, Place::Iterator, |bin: Bin<A, K>| bring_all_and_tell(iterated, bin, end))
+        self.feed(limit, Feed::Iterator, |bin: Bin<A, K>| bring_all_and_tell(iterated, bin, end))
     }
 
     /// Runs a future beside this actor; what `into_message` makes of its output comes as a message. A panic of either stops this
@@ -427,7 +427,7 @@ impl<A: Send + 'static> Context<A> {
         self.pipe(future, move |_| message)
     }
 
-    fn feed<K, L>(&self, limit: usize, place: Place, life: impl FnOnce(Bin<A, K>) -> L) -> Attachment
+    fn feed<K, L>(&self, limit: usize, feed: Feed, life: impl FnOnce(Bin<A, K>) -> L) -> Attachment
     where
         L: Future<Output = ()> + Send + 'static,
     {
@@ -435,18 +435,30 @@ impl<A: Send + 'static> Context<A> {
         let account = Account::new(limit);
         let bin = Bin { to: self.address().clone(), account: Arc::clone(&account), limit, mode: PhantomData };
         let home = actor.home().and_then(|home| home.downcast::<Shared>().ok());
-        let feeder = home.and_then(|shared| start(shared, actor, place, life(bin)));
+        let feeder = home.and_then(|shared| start(shared, actor, feed, life(bin)));
         Attachment { account, feeder, actor: actor.id }
     }
 }
 
+/// What is driven by polling, and what blocks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Feed {
+    Stream,
+    Iterator,
+}
+
 /// Starts a feeder, unless the actor is dead.
-fn start<L>(shared: StdArc<Shared>, actor: &CellRef, place: Place, life: L) -> Option<CellRef>
+fn start<L>(shared: StdArc<Shared>, actor: &CellRef, feed: Feed, life: L) -> Option<CellRef>
 where
     L: Future<Output = ()> + Send + 'static,
 {
     shared.one_more_feeder();
-    let host = Placed { shared, place, actor: std::any::type_name::<L> };
+    let seat = if feed == Feed::Stream { shared.seat() } else { None };
+    let place = match feed {
+        Feed::Stream => Place::Stream(seat.clone()),
+        Feed::Iterator => Place::Iterator,
+    };
+    let host = Placed { shared: StdArc::clone(&shared), place, actor: std::any::type_name::<L> };
     let mut tied = false;
     let strong = cell::spawn(Birth::default(), host, |consumer: Consumer<Erased>| {
         let tie = Tie::new(consumer.cell(), actor, |feeder| feeder.kill());
@@ -464,5 +476,6 @@ where
     }
     drop(strong);
     first.submit();
+    shared.invite(seat, feeder.clone());
     Some(feeder)
 }

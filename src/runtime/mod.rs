@@ -8,6 +8,8 @@ use crate::actor::actor_ref::ActorRef;
 use crate::clock::{Clock, ManualClock};
 use crate::groups::Groups;
 use crate::registry::Registry;
+pub use crate::scheduler::guest::ActorFuture;
+use crate::scheduler::guest::Guests;
 use crate::scheduler::idle::MOST_WORKERS;
 use crate::scheduler::{Around, Config, Scheduler};
 use crate::sync::thread;
@@ -88,6 +90,7 @@ pub struct RuntimeBuilder {
     stack_size: Option<usize>,
     slow: Option<Duration>,
     clock: Option<ManualClock>,
+    spawner: Option<Spawner>,
     #[cfg(feature = "tokio")]
     tokio: Option<::tokio::runtime::Handle>,
 }
@@ -141,6 +144,20 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Has its async actors run by somebody else's executor, in place of the scheduler: `spawn` is given a future for each of them, to be
+    /// polled until it is ready, on any thread. [`Backend::Blocking`] and [`Backend::Thread`] have threads of their own as elsewhere;
+    /// [`workers`](Self::workers) has no say.
+    ///
+    /// All that is promised elsewhere holds. If the executor drops the future before it is ready, the actor is killed; so it is when `spawn`
+    /// itself does so.
+    ///
+    /// [`shutdown`](Runtime::shutdown) waits for what the executor still has to do: do not call it on the only thread of one. What
+    /// waits to be run when the time limit is over, or when the runtime is dropped, is killed by the caller.
+    pub fn spawner(mut self, spawn: impl Fn(ActorFuture) + Send + Sync + 'static) -> Self {
+        self.spawner = Some(Spawner(StdArc::new(spawn)));
+        self
+    }
+
     /// Makes the runtime and starts its threads.
     ///
     /// # Errors
@@ -169,10 +186,12 @@ impl RuntimeBuilder {
     }
 
     fn build_with(self, names: Names, around: Around) -> Result<Runtime, StartError> {
-        let workers = self.workers.unwrap_or_else(|| thread::parallelism().min(MOST_WORKERS));
-        if workers == 0 || workers > MOST_WORKERS {
-            return Err(StartError::Workers(workers));
-        }
+        let workers = match (&self.spawner, self.workers) {
+            (Some(_), _) => 0,
+            (None, None) => thread::parallelism().min(MOST_WORKERS),
+            (None, Some(workers @ 1..=MOST_WORKERS)) => workers,
+            (None, Some(workers)) => return Err(StartError::Workers(workers)),
+        };
         let name = self.name.map_or_else(|| "deathwatch".to_owned(), |name| name.replace('\0', " "));
         let clock_name = format!("{name}-clock");
         let clock = StdArc::new(match self.clock {
@@ -188,11 +207,47 @@ impl RuntimeBuilder {
         };
         let scheduler = Scheduler::start(config).map_err(StartError::Thread)?;
         let slow = self.slow.unwrap_or(SLOW);
-        Ok(Runtime { shared: Shared::new(scheduler, clock, name, (self.stack_size, around), slow, names) })
+        let guests = self.spawner.map(|Spawner(spawn)| Guests::new(Box::new(move |life| spawn(life))));
+        Ok(Runtime {
+            shared: Shared::new((scheduler, guests), clock, name, (self.stack_size, around), slow, names),
+        })
+    }
+}
+
+/// See [`RuntimeBuilder::spawner`].
+#[derive(Clone)]
+struct Spawner(StdArc<dyn Fn(ActorFuture) + Send + Sync>);
+
+impl fmt::Debug for Spawner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spawner")
     }
 }
 
 impl Runtime {
+    /// A runtime whose async actors are run by somebody else's executor; see [`RuntimeBuilder::spawner`].
+    ///
+    /// ```
+    /// use deathwatch::{Runtime, prelude::*};
+    /// use futures::executor::block_on;
+    /// # struct Idle; impl Actor for Idle {}
+    ///
+    /// // An executor of a simple kind: a thread for each. (tokio: `move |life| { handle.spawn(life); }`, smol:
+    /// // `|life| smol::spawn(life).detach()`.)
+    /// let runtime = Runtime::on(|life| { std::thread::spawn(|| block_on(life)); })?;
+    /// let actor = runtime.start(Idle)?;
+    /// actor.stop();
+    /// assert_eq!(actor.wait_exit().wait(), ExitReason::Normal);
+    /// # Ok::<(), deathwatch::StartError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`RuntimeBuilder::build`].
+    pub fn on(spawn: impl Fn(ActorFuture) + Send + Sync + 'static) -> Result<Self, StartError> {
+        Self::builder().spawner(spawn).build()
+    }
+
     /// A runtime with a worker for each processor.
     ///
     /// # Errors

@@ -12,13 +12,14 @@ use super::names::Names;
 use crate::actor::blocking;
 use crate::actor::nobody::NoLife;
 use crate::cell::body::observer;
-use crate::cell::{CellRef, Erased};
+use crate::cell::{CellRef, Erased, Runnable};
 use crate::clock::Clock;
 use crate::mailbox::node::Chain;
 use crate::monitor::entry::{Firing, let_go};
 use crate::reason::ExitReason;
 use crate::reclaim;
 use crate::scheduler::elastic::Elastic;
+use crate::scheduler::guest::{Guests, Seat};
 use crate::scheduler::{Around, Scheduler};
 use crate::structs::queue::Queue;
 use crate::structs::waker::AtomicWaker;
@@ -29,6 +30,8 @@ use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub struct Shared {
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) elastic: Arc<Elastic>,
+    /// In place of the scheduler, somebody else's executor.
+    pub(super) guests: Option<Guests>,
     pub(super) clock: StdArc<Clock>,
     pub(super) name: String,
     pub(super) stack_size: Option<usize>,
@@ -60,7 +63,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Shared {
     pub(super) fn new(
-        scheduler: Arc<Scheduler>,
+        (scheduler, guests): (Arc<Scheduler>, Option<Guests>),
         clock: StdArc<Clock>,
         name: String,
         (stack_size, around): (Option<usize>, Around),
@@ -85,6 +88,7 @@ impl Shared {
             reported: Mutex::default(),
             names,
             scheduler,
+            guests,
             name,
             stack_size,
             around,
@@ -93,6 +97,25 @@ impl Shared {
         let owner: StdArc<dyn Any + Send + Sync> = shared.clone();
         shared.scheduler.set_owner(StdArc::downgrade(&owner));
         shared
+    }
+
+    /// A seat for an actor, where actors have one.
+    pub(super) fn seat(&self) -> Option<Arc<Seat>> {
+        self.guests.as_ref().map(|_| Seat::new())
+    }
+
+    /// Gives the executor what is laid in a seat.
+    pub(super) fn invite(self: &StdArc<Self>, seat: Option<Arc<Seat>>, cell: CellRef) {
+        if let (Some(guests), Some(seat)) = (&self.guests, seat) {
+            let shared = StdArc::downgrade(self);
+            guests.invite(seat, cell, move |runnable: Runnable| {
+                super::start::inside(&shared, || {
+                    if let Some(more) = runnable.run() {
+                        more.submit();
+                    }
+                });
+            });
+        }
     }
 
     /// One more actor.
@@ -203,8 +226,12 @@ impl Shared {
         let mut error = ShutdownError { killed: 0, stuck: 0 };
         if !stopped {
             error.killed = self.live();
+            if let Some(guests) = &self.guests {
+                guests.close();
+            }
             while let Some(actor) = self.condemned.pop() {
                 actor.kill();
+                actor.end_if_queued();
             }
             if !inside && !self.wait_gone(PATIENCE) {
                 // Those behind the ones that do not return are ended here; only these themselves are left.

@@ -18,6 +18,7 @@ use crate::monitor::entry::{Tie, heed};
 use crate::reason::ExitReason;
 use crate::scheduler::Scheduler;
 use crate::scheduler::elastic::Elastic;
+use crate::scheduler::guest::Seat;
 use crate::scheduler::own_thread::OwnThread;
 use crate::sync::Arc;
 use crate::turn::{self, Hooks};
@@ -45,11 +46,12 @@ pub(super) struct Placed {
 
 /// Where an actor runs.
 pub(super) enum Place {
-    Scheduler,
+    /// With a seat: of somebody else's executor.
+    Scheduler(Option<Arc<Seat>>),
     Blocking,
     Thread(Arc<OwnThread>),
     /// No actor, but what feeds one with a stream; like `Scheduler`.
-    Stream,
+    Stream(Option<Arc<Seat>>),
     /// The same with an iterator; like `Blocking`.
     Iterator,
 }
@@ -63,7 +65,10 @@ impl Host for Placed {
 
     fn schedule(&self, runnable: Runnable) {
         match &self.place {
-            Place::Scheduler | Place::Stream => self.shared.scheduler.schedule(runnable),
+            Place::Scheduler(seat) | Place::Stream(seat) => match (seat, &self.shared.guests) {
+                (Some(seat), Some(guests)) => guests.lay(seat, runnable),
+                _ => self.shared.scheduler.schedule(runnable),
+            },
             Place::Blocking | Place::Iterator => Elastic::schedule(&self.shared.elastic, runnable),
             Place::Thread(thread) => thread.schedule(runnable),
         }
@@ -77,8 +82,16 @@ impl Host for Placed {
         Some(self.shared.clone())
     }
 
+    fn recall(&self) {
+        if let (Place::Scheduler(Some(seat)) | Place::Stream(Some(seat)), Some(guests)) =
+            (&self.place, &self.shared.guests)
+        {
+            guests.recall(seat);
+        }
+    }
+
     fn note_run(&self, took: Duration) {
-        if matches!(self.place, Place::Scheduler | Place::Stream) {
+        if matches!(self.place, Place::Scheduler(_) | Place::Stream(_)) {
             self.shared.note_run((self.actor)(), took);
         }
     }
@@ -90,11 +103,13 @@ impl Host for Placed {
     fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
         let done = exit::retire(consumer, death);
         if done {
-            if let Place::Thread(thread) = &self.place {
-                thread.end();
+            match &self.place {
+                Place::Thread(thread) => thread.end(),
+                Place::Scheduler(Some(seat)) | Place::Stream(Some(seat)) => seat.end(),
+                _ => {}
             }
             match &self.place {
-                Place::Stream | Place::Iterator => self.shared.one_feeder_gone(),
+                Place::Stream(_) | Place::Iterator => self.shared.one_feeder_gone(),
                 _ => self.shared.one_gone(),
             }
         }
@@ -105,6 +120,16 @@ impl Host for Placed {
 thread_local! {
     /// The runtime of a thread that is not a worker of a scheduler.
     static RUNTIME: RefCell<Weak<Shared>> = const { RefCell::new(Weak::new()) };
+}
+
+/// The calling thread works for this runtime, as long as `f` does.
+pub(super) fn inside<T>(shared: &Weak<Shared>, f: impl FnOnce() -> T) -> T {
+    let outer = RUNTIME.try_with(|runtime| runtime.replace(shared.clone()));
+    let result = f();
+    if let Ok(outer) = outer {
+        enter(outer);
+    }
+    result
 }
 
 /// The calling thread works for this runtime from now on.
@@ -210,12 +235,13 @@ fn start_bound<A: Starts<K>, K, T, B: Bond + 'static>(
     let birth = Birth { name: options.name, bound: options.mailbox.build()? };
     shared.one_more();
     let thread = (backend == Backend::Thread).then(OwnThread::new);
+    let seat = if backend == Backend::Scheduler { shared.seat() } else { None };
     let host = Placed {
         shared: StdArc::clone(&shared),
         place: match (&thread, backend) {
             (Some(thread), _) => Place::Thread(Arc::clone(thread)),
             (None, Backend::Blocking) => Place::Blocking,
-            (None, _) => Place::Scheduler,
+            (None, _) => Place::Scheduler(seat.clone()),
         },
         actor: std::any::type_name::<A>,
     };
@@ -249,9 +275,11 @@ fn start_bound<A: Starts<K>, K, T, B: Bond + 'static>(
             return Err(StartError::Name(error));
         }
     }
+    let cell = strong.cell().clone();
     let actor = ActorRef::new(strong);
     let done = then(&actor);
     first.submit();
+    shared.invite(seat, cell);
     Ok((actor, done))
 }
 

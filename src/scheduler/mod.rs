@@ -26,6 +26,7 @@
 //! Nothing is global but one thread-local, which names the worker that the thread is.
 
 pub mod elastic;
+pub mod guest;
 pub mod idle;
 pub mod own_thread;
 mod worker;

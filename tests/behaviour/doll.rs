@@ -1,14 +1,14 @@
 //! An actor that does what it is told, in whichever mode: what is said once holds for tasks, for threads, and between them.
-#![allow(dead_code, unused_imports, unused_macros, reason = "shared by two test programs")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "shared by several test programs")]
 
 use std::future::Future;
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use deathwatch::{
-    ActorHandle, ActorRef, Attachment, Context, Down, ExitReason, Group, GroupChange, JoinError, Message,
-    Missed, MonitorGuard, MonitorRef, Options, Request, Runtime, SendError, StartError, StreamEnd, Target,
-    TimerRef, Topic,
+    ActorHandle, ActorRef, Alias, AliasUntil, Attachment, Context, Down, ExitReason, Group, GroupChange,
+    JoinError, Message, Missed, MonitorGuard, MonitorRef, Options, Request, Runtime, SendError, StartError,
+    StreamEnd, Target, TimerRef, Topic,
 };
 use futures::{Stream, StreamExt};
 
@@ -101,6 +101,9 @@ pub trait Doll: Sized + Send + 'static {
         target: &impl Target,
         f: impl FnOnce(&mut Self, Down) + Send + 'static,
     ) -> MonitorRef;
+    /// The `Down` overtakes.
+    fn monitor_priority(ctx: &Context<Self>, target: &impl Target) -> MonitorRef;
+    fn alias(ctx: &Context<Self>, until: AliasUntil) -> Alias<Note>;
     fn monitor_guard(ctx: &Context<Self>, target: &impl Target) -> MonitorGuard;
     fn monitor_group(ctx: &Context<Self>, group: &Group) -> MonitorRef;
     fn subscribe(topic: &Topic<Note>, doll: &ActorRef<Self>) -> Result<bool, JoinError>;
@@ -288,6 +291,14 @@ macro_rules! doll {
                 f: impl FnOnce(&mut Self, Down) + Send + 'static,
             ) -> MonitorRef {
                 ctx.monitor_with(target, |down| Job::<Self, ()>(Box::new(move |doll, _| f(doll, down))))
+            }
+
+            fn monitor_priority(ctx: &Context<Self>, target: &impl Target) -> MonitorRef {
+                ctx.monitor_priority(target, |down| down)
+            }
+
+            fn alias(ctx: &Context<Self>, until: AliasUntil) -> Alias<Note> {
+                ctx.alias(until)
             }
 
             fn monitor_guard(ctx: &Context<Self>, target: &impl Target) -> MonitorGuard {

@@ -3,7 +3,7 @@
 
 use std::ptr::NonNull;
 
-use super::{Deliver, Entry, EntryPtr, Owed, Turn, drop_payload, give_up, of_hook, release};
+use super::{Deliver, Entry, EntryPtr, Owed, Turn, drop_payload, give_up, of_hook, release, signal};
 use crate::cell::{CellPtr, CellRef};
 use crate::mailbox::node::{Chain, Node};
 use crate::reclaim::{Guard, pin};
@@ -197,6 +197,7 @@ unsafe fn deliver(entry: EntryPtr, watcher: Option<&CellRef>) {
         match (entry.as_ref().vtable().deliver, watcher) {
             (Deliver::Call(call), watcher) => call(entry, watcher),
             (Deliver::Post, Some(watcher)) => post(entry, watcher, &mut Chain::new()),
+            (Deliver::Overtake, watcher) => signal::bring(entry, watcher),
             (Deliver::Post, None) => unreachable!("a monitor has a watcher"),
         }
     }

@@ -24,11 +24,10 @@
 
 use std::ptr::NonNull;
 
-use super::{Deliver, Entry, EntryPtr, EntryVtable, Station, Turn, fire, give_up, hook_of, of_hook};
+use super::{Deliver, Entry, EntryPtr, EntryVtable, Station, Turn, fire, give_up, hook_of, of_hook, signal};
 use crate::cell::{Address, Cell, CellPtr, CellRef};
-use crate::guard;
 use crate::id::ActorId;
-use crate::mailbox::node::{Discard, Node, NodeVtable, Unopened};
+use crate::mailbox::node::{Node, NodeVtable, Unopened};
 use crate::monitor::down::Exit;
 use crate::reason::{ExitReason, LinkReport};
 use crate::reclaim::{Guard, pin};
@@ -353,29 +352,18 @@ pub fn trap<S: Station, T: Trap<S>>(actor: &Address<S>, on: bool) -> bool {
     actor.cell().signals.trap(how, on)
 }
 
-/// An actor looks at the signals that have come: does it die of one of them, and for which reason? To be called by the thread
-/// that runs it, between its polls.
-pub fn heed(cell: &CellRef) -> Option<ExitReason> {
-    cell.life.look_for_signals();
-    let (mut come, trapping) = (cell.signals.take(), cell.signals.traps());
-    while let Some(node) = come.pop() {
-        if trapping {
-            // Behind all that is in the mailbox, and so behind all that the other has sent.
-            // SAFETY: ours, and made for this cell.
-            if !unsafe { cell.push(node) } {
-                guard::drop_quietly(Discard(node, Unopened::Dying));
-            }
-            continue;
-        }
-        // SAFETY: it came with the state's reference, and this is its watcher.
-        let Some(Exit { from, name, reason, .. }) = (unsafe { accept(node.cast(), cell) }) else { continue };
-        match reason {
-            ExitReason::Normal => {}
-            reason if reason.is_abnormal() => {
-                return Some(ExitReason::Link(LinkReport::new(from, name, reason)));
-            }
-            orderly => cell.stop(ExitReason::Link(LinkReport::new(from, name, orderly))),
-        }
+/// What the signal of a link does to an actor that does not trap exits: the reason to die of at once, if it is one.
+///
+/// # Safety
+///
+/// The end has fired, and the caller owns the state's reference; `watcher` is whom it was made for, and who calls.
+pub(super) unsafe fn suffer(end: EntryPtr, watcher: &CellRef) -> Option<ExitReason> {
+    // SAFETY: by the contract.
+    let Exit { from, name, reason, .. } = unsafe { accept(end, watcher) }?;
+    match reason {
+        ExitReason::Normal => {}
+        reason if reason.is_abnormal() => return Some(ExitReason::Link(LinkReport::new(from, name, reason))),
+        orderly => watcher.stop(ExitReason::Link(LinkReport::new(from, name, orderly))),
     }
     None
 }
@@ -415,13 +403,8 @@ unsafe fn tell(end: EntryPtr, watcher: &CellRef) -> Exit {
 ///
 /// The caller has fired it, for this watcher.
 unsafe fn deliver(end: EntryPtr, watcher: Option<&CellRef>) {
-    let node: NonNull<Node> = end.cast();
-    // SAFETY: the node is ours; refused, it still is.
-    unsafe {
-        if !watcher.is_some_and(|watcher| watcher.signal(node)) {
-            discard(node, Unopened::Dying);
-        }
-    }
+    // SAFETY: by the contract.
+    unsafe { signal::bring(end, watcher) };
 }
 
 /// The actor's turn has come to a message that was made of a signal.

@@ -49,16 +49,18 @@ mod link;
 mod named;
 mod owned;
 mod release;
+mod signal;
 mod state;
 mod tick;
 pub mod timer;
 mod watch;
 
 pub use fire::{Firing, Unwatching, let_go};
-pub use link::{Trap, heed, link, links, trap, unlink};
+pub use link::{Trap, link, links, trap, unlink};
 pub use owned::{Tie, Wait};
 pub use release::{Along, Beside, Ledger, Refused};
-pub use watch::{Due, Notice, Station, demonitor, monitored_by, monitors, watch};
+pub use signal::heed;
+pub use watch::{Due, Notice, Rank, Station, demonitor, is_on, monitored_by, monitors, watch};
 
 #[repr(C)]
 struct Entry {
@@ -114,8 +116,17 @@ enum Turn {
 enum Deliver {
     /// As a message: the node is pushed into the watcher's mailbox.
     Post,
+    /// As a message that overtakes the others: the node is brought as signals are, and the watcher puts it in front.
+    Overtake,
     /// By this function. (There may be no watcher.)
     Call(unsafe fn(NonNull<Entry>, Option<&CellRef>)),
+}
+
+impl Deliver {
+    /// Is it the `Down` of a monitor?
+    fn is_message(self) -> bool {
+        matches!(self, Deliver::Post | Deliver::Overtake)
+    }
 }
 
 /// A block, held alive by a reference or by a guard.

@@ -95,10 +95,19 @@ impl Drop for Opened {
     }
 }
 
-const fn vtable<S: Station, N: Notice<S>>() -> EntryVtable {
+/// Where a `Down` stands among the messages of its watcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// Behind all that have come before it.
+    Ordinary,
+    /// Before all that are not of this rank themselves.
+    Priority,
+}
+
+const fn vtable<S: Station, N: Notice<S>>(deliver: Deliver) -> EntryVtable {
     EntryVtable {
         node: NodeVtable { open: open::<S, N>, discard: discard::<N>, counted: false },
-        deliver: Deliver::Post,
+        deliver,
         drop_payload: payload_dropper::<N>(),
         free: free::<N>,
         turn: Turn::Second,
@@ -107,8 +116,8 @@ const fn vtable<S: Station, N: Notice<S>>() -> EntryVtable {
 }
 
 /// Of a monitor by name.
-const fn vtable_by_name<S: Station, N: Notice<S>>() -> EntryVtable {
-    EntryVtable { free: named::free::<N>, asked_as: Some(named::asked_as::<N>), ..vtable::<S, N>() }
+const fn vtable_by_name<S: Station, N: Notice<S>>(deliver: Deliver) -> EntryVtable {
+    EntryVtable { free: named::free::<N>, asked_as: Some(named::asked_as::<N>), ..vtable::<S, N>(deliver) }
 }
 
 /// Monitors `target`. The one allocation of a monitor.
@@ -120,6 +129,7 @@ pub fn watch<S: Station, N: Notice<S>>(
     watcher: &Address<S>,
     target: &CellRef,
     notice: N,
+    rank: Rank,
     asked_as: Option<Arc<str>>,
 ) -> MonitorRef {
     let key = MonitorRef::next();
@@ -131,8 +141,20 @@ pub fn watch<S: Station, N: Notice<S>>(
     // References: table, list, state.
     let sides = (Some(cell), target);
     let entry: EntryPtr = match asked_as {
-        None => Entry::create(const { &vtable::<S, N>() }, Some(key), 3, sides, notice).cast(),
-        Some(name) => named::create(const { &vtable_by_name::<S, N>() }, Some(key), 3, sides, notice, name),
+        None => {
+            let vtable = match rank {
+                Rank::Ordinary => const { &vtable::<S, N>(Deliver::Post) },
+                Rank::Priority => const { &vtable::<S, N>(Deliver::Overtake) },
+            };
+            Entry::create(vtable, Some(key), 3, sides, notice).cast()
+        }
+        Some(name) => {
+            let vtable = match rank {
+                Rank::Ordinary => const { &vtable_by_name::<S, N>(Deliver::Post) },
+                Rank::Priority => const { &vtable_by_name::<S, N>(Deliver::Overtake) },
+            };
+            named::create(vtable, Some(key), 3, sides, notice, name)
+        }
     };
     let pinned = pin();
     // SAFETY: alive by its references, in no table yet; freed through the epoch after it was removed.
@@ -168,6 +190,11 @@ pub fn demonitor(watcher: &CellRef, key: MonitorRef) -> Demonitor {
         give_up(entry, 1, pinned);
         Demonitor::Flushed(down)
     }
+}
+
+/// Has a monitor no outcome yet: neither was it taken back, nor its `Down` handled?
+pub fn is_on(watcher: &CellRef, key: MonitorRef) -> bool {
+    watcher.table.get(Order::new(key.place()), &pin()).is_some()
 }
 
 /// The watcher's turn has come to the node: whether it is handled is decided by the watcher's table.
@@ -228,7 +255,7 @@ pub fn monitors(watcher: &CellRef) -> Vec<(MonitorRef, ActorId)> {
         // SAFETY: reached under the guard, and armed, so its target is there (rule 8).
         unsafe {
             let entry = of_hook(hook).as_ref();
-            if entry.state().is_armed() && matches!(entry.vtable().deliver, Deliver::Post) {
+            if entry.state().is_armed() && entry.vtable().deliver.is_message() {
                 found.push((entry.key(), entry.target.id(&pinned)));
             }
         }
@@ -243,7 +270,7 @@ pub fn monitored_by(target: &CellRef) -> Vec<ActorId> {
         // SAFETY: reached under the guard, and armed, so its watcher is there (rule 8).
         unsafe {
             let entry = entry.as_ref();
-            if entry.state().is_armed() && matches!(entry.vtable().deliver, Deliver::Post) {
+            if entry.state().is_armed() && entry.vtable().deliver.is_message() {
                 found.extend(entry.watcher.map(|watcher| watcher.id(&pinned)));
             }
         }
