@@ -11,6 +11,8 @@ mod support;
 mod clerk;
 #[path = "interop/errors.rs"]
 mod errors;
+#[path = "interop/pins.rs"]
+mod pins;
 
 /// With actors on the scheduler's threads for what blocks.
 #[path = "interop/modes"]
