@@ -15,6 +15,7 @@ impl Handler<Greet> for Greeter {
 }
 
 fn main() {
-    let greeter = Greeter.start();
-    println!("{}", greeter.request(Greet("world")).wait().unwrap());
+    let reply = Greeter.start().request(Greet("world")).wait().unwrap();
+    println!("{reply}");
+    assert_eq!(reply, "Hello, world!");
 }

@@ -21,4 +21,5 @@ fn main() {
     worker.send(Divide(0)).unwrap();
     let down = monitors.recv().unwrap();
     println!("{} died: {}", down.target, down.reason);
+    assert_eq!(down.reason.to_string(), "panic: attempt to divide by zero");
 }

@@ -18,6 +18,7 @@ use crate::sync;
 /// assert_ne!(a.id(), b.id());
 /// assert_eq!(a.id(), a.handle().id());
 /// ```
+#[doc(alias = "Pid")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActorId(NonZeroU64);
 

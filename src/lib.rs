@@ -41,6 +41,7 @@
 //!
 //! - `macros` (on): the derives. Whatever they write can be written by hand, in a line or three.
 //! - `tokio`: handlers may await what tokio makes; see `RuntimeBuilder::tokio`.
+//! - `tower`: an actor as a `Service` of tower's; see `ActorRef::service`.
 //!
 //! # `panic = "abort"`
 //!
@@ -90,6 +91,10 @@ pub use actor::monitors::{Downs, IntoDowns, Monitors, RecvTimeoutError};
 pub use actor::recipient::Recipient;
 pub use actor::request::{Request, RequestError};
 pub use actor::send_wait::SendWait;
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub use actor::service::ActorService;
+pub use actor::sink::ActorSink;
 pub use actor::stash::{Stash, StashFull};
 pub use actor::states::{StateMachine, StateTimeout, States};
 pub use actor::timer::TimerRef;
@@ -214,4 +219,38 @@ mod guide {
     struct Supervision;
     #[doc = include_str!("../docs/guide/tokio.md")]
     struct Tokio;
+    #[doc = include_str!("../docs/guide/monitors.md")]
+    struct Monitors;
+    #[doc = include_str!("../docs/guide/interop.md")]
+    struct Interop;
+}
+
+/// What the book (docs/SUMMARY.md) has beside the guide.
+#[cfg(all(doctest, not(dw_loom)))]
+mod book {
+    #[doc = include_str!("../docs/README.md")]
+    struct Introduction;
+    #[doc = include_str!("../docs/book/tutorial.md")]
+    struct Tutorial;
+    #[doc = include_str!("../docs/book/modes.md")]
+    struct Modes;
+    #[doc = include_str!("../docs/book/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../docs/book/from_actix.md")]
+    struct FromActix;
+    #[doc = include_str!("../docs/book/from_kameo.md")]
+    struct FromKameo;
+    #[doc = include_str!("../docs/book/from_ractor.md")]
+    struct FromRactor;
+    #[doc = include_str!("../docs/book/from_spawned.md")]
+    struct FromSpawned;
+    #[doc = include_str!("../docs/book/from_tokio.md")]
+    struct FromTokio;
+}
+
+/// The chapter about a feature.
+#[cfg(all(doctest, feature = "tower"))]
+mod featured {
+    #[doc = include_str!("../docs/guide/tower.md")]
+    struct Tower;
 }

@@ -21,6 +21,7 @@ use crate::id::ActorId;
 /// assert_eq!(reason.to_string(), "error: disk full");
 /// assert_eq!(ExitReason::Normal.to_string(), "normal");
 /// ```
+#[doc(alias = "ActorStopReason")]
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ExitReason {

@@ -65,8 +65,13 @@ pub enum Tasks {}
 /// let greeter = Greeter { greeted: 0 }.start();
 /// assert_eq!(greeter.join().wait(), ExitReason::Normal);
 /// ```
+#[doc(alias = "gen_server")]
+#[doc(alias = "GenServer")]
 pub trait Actor: Sized + Send + 'static {
     /// Runs before the first message is handled. A panic here ends the actor; `stopped` is not called then.
+    #[doc(alias = "init")]
+    #[doc(alias = "pre_start")]
+    #[doc(alias = "on_start")]
     fn started(&mut self, ctx: &Context<Self>) -> impl Future<Output = ()> + Send {
         let _ = ctx;
         async {}
@@ -75,6 +80,10 @@ pub trait Actor: Sized + Send + 'static {
     /// Runs after the last message was handled, also after a handler panicked. Not after a kill, and not after a panic
     /// in `started`. A panic here becomes the exit reason if that was [`Normal`](ExitReason::Normal) or
     /// [`Shutdown`](ExitReason::Shutdown).
+    #[doc(alias = "terminate")]
+    #[doc(alias = "stopping")]
+    #[doc(alias = "post_stop")]
+    #[doc(alias = "on_stop")]
     fn stopped(&mut self, reason: &ExitReason, ctx: &Context<Self>) -> impl Future<Output = ()> + Send {
         let _ = (reason, ctx);
         async {}
@@ -92,6 +101,7 @@ pub trait Actor: Sized + Send + 'static {
     ///
     /// When the default runtime cannot be started, or the runtime of the calling actor has been shut down;
     /// [`start_with`](Self::start_with) answers with an error instead.
+    #[doc(alias = "spawn")]
     #[track_caller]
     fn start(self) -> ActorRef<Self> {
         match self.start_with(Options::new()) {
@@ -122,6 +132,8 @@ pub trait Handler<M: Message>: Actor {
 
     /// Is this message to be postponed, as things stand? Then it goes into the [stash](Actor::stash), its reply still
     /// pending, and is asked about again when that lets it go. If the stash is full, it is handled after all.
+    #[doc(alias = "stash")]
+    #[doc(alias = "defer")]
     fn postpone(&self, message: &M) -> bool {
         let _ = message;
         false

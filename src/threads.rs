@@ -67,8 +67,13 @@ pub enum Threads {}
 /// assert_eq!(counter.request(Add(2)).wait(), Ok(42));
 /// assert_eq!(counter.join().wait(), ExitReason::Normal);
 /// ```
+#[doc(alias = "gen_server")]
+#[doc(alias = "GenServer")]
 pub trait Actor: Sized + Send + 'static {
     /// Runs before the first message is handled. A panic here ends the actor; `stopped` is not called then.
+    #[doc(alias = "init")]
+    #[doc(alias = "pre_start")]
+    #[doc(alias = "on_start")]
     fn started(&mut self, ctx: &Context<Self>) {
         let _ = ctx;
     }
@@ -76,6 +81,10 @@ pub trait Actor: Sized + Send + 'static {
     /// Runs after the last message was handled, also after a handler panicked. Not after a kill, and not after a panic
     /// in `started`. A panic here becomes the exit reason if that was [`Normal`](ExitReason::Normal) or
     /// [`Shutdown`](ExitReason::Shutdown).
+    #[doc(alias = "terminate")]
+    #[doc(alias = "stopping")]
+    #[doc(alias = "post_stop")]
+    #[doc(alias = "on_stop")]
     fn stopped(&mut self, reason: &ExitReason, ctx: &Context<Self>) {
         let _ = (reason, ctx);
     }
@@ -93,6 +102,7 @@ pub trait Actor: Sized + Send + 'static {
     ///
     /// When the thread or the default runtime cannot be started, or the runtime of the calling actor has been shut
     /// down; [`start_with`](Self::start_with) answers with an error instead.
+    #[doc(alias = "spawn")]
     #[track_caller]
     fn start(self) -> ActorRef<Self> {
         match self.start_with(Options::new()) {
@@ -119,6 +129,8 @@ pub trait Handler<M: Message>: Actor {
 
     /// Is this message to be postponed, as things stand? Then it goes into the [stash](Actor::stash), its reply still
     /// pending, and is asked about again when that lets it go. If the stash is full, it is handled after all.
+    #[doc(alias = "stash")]
+    #[doc(alias = "defer")]
     fn postpone(&self, message: &M) -> bool {
         let _ = message;
         false

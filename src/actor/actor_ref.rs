@@ -10,6 +10,9 @@ use super::post;
 use super::recipient::Recipient;
 use super::request::Request;
 use super::send_wait::SendWait;
+#[cfg(feature = "tower")]
+use super::service::ActorService;
+use super::sink::ActorSink;
 use super::stage::Stage;
 use crate::cell::{Address, CellRef, Strong};
 #[cfg(doc)]
@@ -38,6 +41,9 @@ use crate::reason::ExitReason;
 /// greeter.send(Greet("nobody")).unwrap();                              // the reply is dropped
 /// assert_eq!(greeter.request(Greet("you")).wait().unwrap(), "hello you"); // or `.await` it
 /// ```
+#[doc(alias = "Addr")]
+#[doc(alias = "Address")]
+#[doc(alias = "Pid")]
 pub struct ActorRef<A> {
     strong: Strong<Stage<A>>,
 }
@@ -126,6 +132,10 @@ impl<A: Send + 'static> ActorRef<A> {
     /// ```
     #[doc(alias = "tell")]
     #[doc(alias = "cast")]
+    #[doc(alias = "do_send")]
+    #[doc(alias = "try_send")]
+    #[doc(alias = "try_tell")]
+    #[doc(alias = "send_message")]
     pub fn send<M: SentTo<A, K>, K: 'static>(&self, message: M) -> Result<(), SendError<M>> {
         post::send(&self.strong, message)
     }
@@ -156,13 +166,27 @@ impl<A: Send + 'static> ActorRef<A> {
     /// When awaited, [`RequestError`](crate::RequestError): the actor's reason, the time limit, or a full mailbox.
     #[doc(alias = "ask")]
     #[doc(alias = "call")]
+    #[doc(alias = "rpc")]
     pub fn request<M: SentTo<A, K>, K: 'static>(&self, message: M) -> Request<M> {
         post::request::<A, M, K>(&self.strong, message)
     }
 
     /// A handle by which only this one message can be sent.
+    #[doc(alias = "DerivedActorRef")]
     pub fn recipient<M: SentTo<A, K>, K: 'static>(&self) -> Recipient<M> {
         Recipient::new(self.strong.clone())
+    }
+
+    /// This actor as a [`Sink`](futures::Sink) of one kind of message; see [`ActorSink`].
+    pub fn sink<M: SentTo<A, K>, K: 'static>(&self) -> ActorSink<M> {
+        self.recipient().into_sink()
+    }
+
+    /// This actor as a [`Service`](tower_service::Service) of one kind of message; see [`ActorService`].
+    #[cfg(feature = "tower")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+    pub fn service<M: SentTo<A, K>, K: 'static>(&self) -> ActorService<M> {
+        self.recipient().into_service()
     }
 }
 
@@ -193,6 +217,7 @@ impl<A> fmt::Debug for ActorRef<A> {
 /// assert_eq!(weak.wait_exit().wait(), ExitReason::Normal);
 /// assert_eq!(weak.upgrade(), None);
 /// ```
+#[doc(alias = "WeakAddr")]
 pub struct WeakActorRef<A> {
     address: Address<Stage<A>>,
 }

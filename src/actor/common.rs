@@ -15,6 +15,9 @@ macro_rules! common {
 
         /// Stops the actor with [`Normal`](crate::ExitReason::Normal), after the message it handles now. What is left in
         /// its mailbox is dropped.
+        #[doc(alias = "terminate")]
+        #[doc(alias = "stop_gracefully")]
+        #[doc(alias = "shutdown")]
         pub fn stop(&self) {
             self.stop_with($crate::reason::ExitReason::Normal);
         }
@@ -27,11 +30,14 @@ macro_rules! common {
         /// Kills the actor: before its next message, and in the middle of a handler that waits for something. Its
         /// `stopped` hook does not run. A handler that does not wait cannot be cut off, also if it awaits what is
         /// ready.
+        #[doc(alias = "abort")]
         pub fn kill(&self) {
             self.cell().kill();
         }
 
         /// Returns true until the actor is dead: also while it ends, in its `stopped` hook and its `Drop`.
+        #[doc(alias = "is_process_alive")]
+        #[doc(alias = "connected")]
         pub fn is_alive(&self) -> bool {
             self.cell().reason().is_none()
         }
@@ -43,6 +49,9 @@ macro_rules! common {
 
         /// Waits for its death, by `.await` or by [`wait`](crate::ExitWait::wait).
         #[doc(alias = "join")]
+        #[doc(alias = "wait_for_shutdown")]
+        #[doc(alias = "wait_for_stop")]
+        #[doc(alias = "await_termination")]
         pub fn wait_exit(&self) -> $crate::actor::exit_wait::ExitWait {
             $crate::actor::exit_wait::ExitWait::new(self.cell().clone())
         }

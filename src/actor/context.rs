@@ -79,6 +79,9 @@ impl<A> Context<A> {
     }
 
     /// A handle to this actor.
+    #[doc(alias = "self")]
+    #[doc(alias = "address")]
+    #[doc(alias = "myself")]
     pub fn actor_ref(&self) -> ActorRef<A> {
         ActorRef::new(self.strong())
     }
@@ -105,6 +108,7 @@ impl<A> Context<A> {
     }
 
     /// As [`stop`](Self::stop), with a reason. The first reason given stays.
+    #[doc(alias = "exit")]
     pub fn stop_with(&self, reason: ExitReason) {
         self.cell().stop(reason);
     }
@@ -132,6 +136,8 @@ impl<A> Context<A> {
     /// }
     /// assert_eq!(Watcher(Idle.start()).start().wait_exit().wait(), ExitReason::Normal);
     /// ```
+    #[doc(alias = "unwatch")]
+    #[doc(alias = "unmonitor")]
     pub fn demonitor(&self, monitor: MonitorRef) -> Demonitor {
         demonitor(self.cell(), monitor)
     }
@@ -179,6 +185,7 @@ impl<A> Context<A> {
     /// assert_eq!(reason.to_string(), format!("linked with {}, which died (panic: enough)", boss.id()));
     /// ```
     #[doc(alias = "pact")]
+    #[doc(alias = "link_to")]
     pub fn link(&self, peer: &impl Target) {
         link(self.cell(), cell_of(peer));
     }
@@ -271,6 +278,7 @@ impl<A: Send + 'static> Context<A> {
     ///     }
     /// }
     /// ```
+    #[doc(alias = "watch")]
     pub fn monitor<K: 'static>(&self, target: &impl Target) -> MonitorRef
     where
         Down: SentTo<A, K>,
@@ -303,6 +311,7 @@ impl<A: Send + 'static> Context<A> {
     /// }
     /// assert_eq!(Watcher(Worker.start()).start().wait_exit().wait(), ExitReason::Normal);
     /// ```
+    #[doc(alias = "watch_with")]
     pub fn monitor_with<M, K>(
         &self,
         target: &impl Target,

@@ -31,6 +31,7 @@ use crate::reason::ExitReason;
 /// # Cancel safety
 ///
 /// Dropping it leaves nothing behind.
+#[doc(alias = "JoinHandle")]
 #[must_use = "waits only when awaited or told to wait"]
 pub struct ExitWait {
     wait: Wait,

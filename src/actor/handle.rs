@@ -70,6 +70,8 @@ pub fn asked_as(target: &(impl Target + ?Sized)) -> Option<Arc<str>> {
 /// assert_eq!(handle.wait_exit().wait(), ExitReason::Kill);
 /// assert!(!handle.is_alive());
 /// ```
+#[doc(alias = "ActorCell")]
+#[doc(alias = "Pid")]
 #[derive(Clone)]
 pub struct ActorHandle {
     strong: Strong<Erased>,

@@ -363,4 +363,9 @@ impl<M> fmt::Display for SendError<M> {
     }
 }
 
-impl<M> std::error::Error for SendError<M> {}
+impl<M> std::error::Error for SendError<M> {
+    /// What lies below the actor's reason, which is part of the text.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.reason()?.source()
+    }
+}

@@ -14,7 +14,11 @@ pub mod nobody;
 pub mod post;
 pub mod recipient;
 pub mod request;
+pub mod reservation;
 pub mod send_wait;
+#[cfg(feature = "tower")]
+pub mod service;
+pub mod sink;
 pub mod stage;
 pub mod stash;
 pub mod states;

@@ -45,6 +45,7 @@ use crate::structs::future::SlotFuture;
 /// # Cancel safety
 ///
 /// A [`recv_async`](Self::recv_async), or a stream's `next`, that is dropped has taken nothing out.
+#[doc(alias = "watch")]
 pub struct Monitors {
     consumer: Consumer<Desk>,
     desk: Desk,
@@ -87,11 +88,14 @@ impl Monitors {
     }
 
     /// Monitors an actor; see [`Context::monitor`](crate::Context::monitor).
+    #[doc(alias = "watch")]
     pub fn monitor(&mut self, target: &impl Target) -> MonitorRef {
         watch(self.consumer.address(), cell_of(target), Lay, Rank::Ordinary, asked_as(target))
     }
 
     /// Takes a monitor back; see [`Context::demonitor`](crate::Context::demonitor).
+    #[doc(alias = "unwatch")]
+    #[doc(alias = "unmonitor")]
     pub fn demonitor(&mut self, monitor: MonitorRef) -> Demonitor {
         demonitor(&self.desk.cell, monitor)
     }

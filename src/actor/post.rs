@@ -48,6 +48,30 @@ fn closed<M>(cell: &CellRef, message: M) -> SendError<M> {
     SendError::Closed { message, reason: cell.reason().cloned() }
 }
 
+/// Sends a message without an asker, whose place is taken.
+pub fn send_placed<A, M, K>(to: &Address<Stage<A>>, message: M) -> Result<(), SendError<M>>
+where
+    A: Send + 'static,
+    M: SentTo<A, K>,
+    K: 'static,
+{
+    push(to, Told::<M, K>::new(message)).map_err(|error| error.map(Told::into_message))
+}
+
+/// Asks a handler. The place of the message is taken.
+#[cfg(feature = "tower")]
+pub fn request_placed<A, M, K>(to: &Strong<Stage<A>>, message: M) -> Request<M>
+where
+    A: Send + 'static,
+    M: SentTo<A, K>,
+    K: 'static,
+{
+    let (asker, parcel) = exchange::ask::<Stage<A>, Told<M, K>>(message);
+    // Refused, it tells its asker that there will be no answer. The place is nobody's any more: the mailbox is closed.
+    let _ = to.push_parcel(parcel);
+    Request::sent(asker, to.cell().clone())
+}
+
 /// Asks a handler.
 pub fn request<A, M, K>(to: &Strong<Stage<A>>, message: M) -> Request<M>
 where

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::blocking;
-use super::message::{SendError, SentTo, Told};
+use super::message::{SendError, SentTo};
 use super::post;
 use super::stage::Stage;
 use crate::cell::Strong;
@@ -68,8 +68,7 @@ impl<A: Send + 'static, M: SentTo<A, K>, K: 'static> Future for SendWait<A, M, K
         this.place = None;
         let message = this.message.take().expect("kept while waiting");
         // Granted: the place is ours. Not granted: the mailbox is closed, and says so.
-        let outcome = post::push(&this.to, Told::<M, K>::new(message));
-        Poll::Ready(outcome.map_err(|error| error.map(Told::into_message)))
+        Poll::Ready(post::send_placed(&this.to, message))
     }
 }
 

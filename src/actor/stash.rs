@@ -63,6 +63,8 @@ use crate::mailbox::shelf::Shelf;
 ///   [`Flushed`](crate::Demonitor::Flushed). What was detached, or is of a group no longer monitored, is dropped unseen as well.
 ///   (A timer has fired when its message was put aside.)
 /// - They hold no place in a bounded mailbox: that was given back when they came.
+#[doc(alias = "defer")]
+#[doc(alias = "selective receive")]
 pub struct Stash<A> {
     shelf: Shelf<Stage<A>>,
     /// Whose messages they are.

@@ -86,6 +86,8 @@ use crate::structs::future::SlotFuture;
 /// assert_eq!(turnstile.request(Push).wait()?, 2); // too late
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "gen_statem")]
+#[doc(alias = "FSM")]
 pub trait StateMachine: Sized + Send + 'static {
     /// The states.
     type State: Send + 'static;

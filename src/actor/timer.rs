@@ -121,6 +121,10 @@ impl<A: Send + 'static> Context<A> {
     /// }
     /// assert_eq!(Egg.start().wait_exit().wait(), ExitReason::Normal);
     /// ```
+    #[doc(alias = "notify_later")]
+    #[doc(alias = "run_later")]
+    #[doc(alias = "start_timer")]
+    #[doc(alias = "delay")]
     #[track_caller]
     pub fn send_after<M: SentTo<A, K>, K: 'static>(&self, delay: Duration, message: M) -> TimerRef {
         TimerRef::after(self, delay, Told::<M, K>::new(message))
@@ -163,6 +167,8 @@ impl<A: Send + 'static> Context<A> {
     /// }
     /// assert_eq!(Pulse(0).start().wait_exit().wait(), ExitReason::Normal);
     /// ```
+    #[doc(alias = "run_interval")]
+    #[doc(alias = "send_every")]
     #[track_caller]
     pub fn send_interval<M, K>(
         &self,

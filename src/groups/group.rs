@@ -45,6 +45,8 @@ use crate::id::MonitorRef;
 /// assert!(workers.leave(&two));
 /// # Ok::<(), deathwatch::JoinError>(())
 /// ```
+#[doc(alias = "pg")]
+#[doc(alias = "process group")]
 #[derive(Clone)]
 pub struct Group {
     pub(super) core: Arc<Core<()>>,

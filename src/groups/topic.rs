@@ -46,6 +46,10 @@ type Way<M> = fn(&CellRef, M) -> bool;
 /// assert_eq!(prices.publish(Price(99)), 1);
 /// # Ok::<(), deathwatch::JoinError>(())
 /// ```
+#[doc(alias = "pubsub")]
+#[doc(alias = "PubSub")]
+#[doc(alias = "broadcast")]
+#[doc(alias = "Broker")]
 pub struct Topic<M: Message + Clone> {
     pub(super) core: Arc<Core<Way<M>>>,
 }

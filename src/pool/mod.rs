@@ -87,6 +87,10 @@ pub enum SharedQueue {}
 /// behind a slow one.
 ///
 /// In neither case is there an actor in between. A job that a worker [postpones](crate::tasks::Handler::postpone) counts as done.
+#[doc(alias = "router")]
+#[doc(alias = "ActorPool")]
+#[doc(alias = "SyncArbiter")]
+#[doc(alias = "Factory")]
 pub struct Pool<A: Send + 'static, Q = OwnQueues> {
     handle: StdArc<Handle<A>>,
     queues: PhantomData<fn(Q)>,

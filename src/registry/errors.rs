@@ -37,7 +37,15 @@ impl fmt::Display for RegisterError {
     }
 }
 
-impl std::error::Error for RegisterError {}
+impl std::error::Error for RegisterError {
+    /// What lies below the actor's reason, which is part of the text.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RegisterError::Taken { .. } => None,
+            RegisterError::Dead { reason, .. } => reason.source(),
+        }
+    }
+}
 
 /// Nobody was found under a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -126,6 +126,8 @@ impl<K: Key> Registry<K> {
     /// # Errors
     ///
     /// [`LookupError::Unknown`] when nobody has it, [`LookupError::WrongType`] when it is no `A` who does.
+    #[doc(alias = "whereis")]
+    #[doc(alias = "where_is")]
     pub fn lookup<A: 'static>(&self, key: &(impl Query<K> + ?Sized)) -> Result<ActorRef<A>, LookupError> {
         let found = self.ledger.find(key, |cell, ()| match cell.address::<Stage<A>>() {
             Some(address) => Strong::reach(&address).map(ActorRef::new).ok_or(LookupError::Unknown),

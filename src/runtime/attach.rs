@@ -266,6 +266,10 @@ impl<A: Send + 'static> Context<A> {
     /// let sum = Sum(0).start();
     /// assert_eq!(sum.wait_exit().wait(), ExitReason::Normal);
     /// ```
+    #[doc(alias = "add_stream")]
+    #[doc(alias = "add_message_stream")]
+    #[doc(alias = "attach_stream")]
+    #[doc(alias = "StreamHandler")]
     pub fn attach<S, K>(&self, stream: S) -> Attachment
     where
         S: Stream<Item: SentTo<A, K>> + Send + 'static,
@@ -398,6 +402,8 @@ impl<A: Send + 'static> Context<A> {
     /// }
     /// assert_eq!(Asker(Squarer.start()).start().wait_exit().wait(), ExitReason::Normal);
     /// ```
+    #[doc(alias = "pipe_to_self")]
+    #[doc(alias = "into_actor")]
     pub fn pipe<F, M, K>(
         &self,
         future: F,

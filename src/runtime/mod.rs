@@ -54,6 +54,8 @@ pub use start::{Starts, has_ended, start, start_below};
 /// assert_eq!(actor.exit_reason(), Some(ExitReason::Shutdown));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "System")]
+#[doc(alias = "ActorSystem")]
 pub struct Runtime {
     shared: StdArc<Shared>,
 }
@@ -265,6 +267,7 @@ impl Runtime {
     /// # Errors
     ///
     /// As [`tasks::Actor::start_with`](crate::tasks::Actor::start_with).
+    #[doc(alias = "spawn")]
     pub fn start<A: Starts<K>, K>(&self, actor: A) -> Result<ActorRef<A>, StartError> {
         start(actor, Options::new().runtime(self))
     }

@@ -71,6 +71,7 @@ impl<A: 'static> Context<A> {
     /// # Errors
     ///
     /// As [`Registry::register`].
+    #[doc(alias = "whereis")]
     pub fn register(&self, name: impl Into<Arc<str>>) -> Result<(), RegisterError> {
         self.registry().claim(&name.into(), self.address().cell())
     }

@@ -119,6 +119,7 @@ impl Options {
     /// assert!(matches!(again, Err(StartError::Name(RegisterError::Taken { holder, .. })) if holder == db.id()));
     /// # Ok::<(), StartError>(())
     /// ```
+    #[doc(alias = "whereis")]
     pub fn registered(mut self, name: impl Into<StdArc<str>>) -> Self {
         self.registered = Some(Registered::Here(name.into()));
         self

@@ -39,6 +39,7 @@ impl<A: Send + 'static> Context<A> {
     /// }
     /// assert_eq!(Parent.start().wait_exit().wait().to_string(), "error: no configuration");
     /// ```
+    #[doc(alias = "spawn_monitor")]
     #[track_caller]
     pub fn spawn_monitored<B: Starts<L>, L, K: 'static>(&self, actor: B) -> (ActorRef<B>, MonitorRef)
     where
