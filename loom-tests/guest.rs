@@ -28,11 +28,11 @@ impl Host for Inn {
     }
 
     fn schedule(&self, runnable: Runnable) {
-        self.1.lay(&self.0, runnable);
+        drop(self.1.lay(&self.0, runnable));
     }
 
     fn recall(&self) {
-        self.0.recall();
+        drop(self.0.take());
     }
 
     fn clock(&self) -> Option<&Clock> {
@@ -57,7 +57,7 @@ fn hire() -> (Strong<Deck>, ActorFuture, StdArc<Guests>) {
     // Handed over within one thread.
     let taken: StdArc<Mutex<Option<ActorFuture>>> = StdArc::default();
     let take = taken.clone();
-    let guests = StdArc::new(Guests::new(Box::new(move |future| *take.lock().unwrap() = Some(future))));
+    let guests = StdArc::new(Guests::new(StdArc::new(move |future| *take.lock().unwrap() = Some(future))));
     let seat = Seat::new();
     let strong = spawn_cell(Birth::default(), Inn(seat.clone(), guests.clone()), life);
     Runnable::first(&strong).submit();

@@ -1,8 +1,13 @@
 //! A `Down` that overtakes goes past the mailbox: what holds of an ordinary one holds of it.
 
+use deathwatch::Down;
 use deathwatch::ExitReason;
+use deathwatch::internals::cell::Birth;
 use deathwatch::internals::mailbox::node::Chain;
+use deathwatch::internals::monitor::entry::{Notice, Rank, watch};
+use deathwatch::internals::structs::future::SlotFuture;
 
+use crate::crew::{Deck, Log, Pool};
 use crate::fixture::{Heard, Note, Party, is_down, monitor_priority, spawn, took_back};
 use crate::harness::{Bound, model};
 
@@ -96,6 +101,35 @@ fn priority_downs_vs_handling() {
         two_deaths(|watcher| {
             watcher.handle_one();
         });
+    });
+}
+
+/// Tells a log of a death.
+struct TellLog(Log);
+
+impl Notice<Deck> for TellLog {
+    fn notify<'a>(self, _: Down, _: &'a mut Deck) -> SlotFuture<'a, ()> {
+        self.0.note(1);
+        SlotFuture::ready(())
+    }
+}
+
+/// R54: the target dies, and then the last handle to the watcher goes: what was brought before that is handled, as what was sent is.
+#[test]
+fn priority_exit_vs_last_handle() {
+    model("priority_exit_vs_last_handle", Bound::Preemptions(3), 720, || {
+        let (pool, log, target) = (Pool::new(), Log::new(), Party::new());
+        let watcher = pool.sleeper(Birth::default());
+        watch(&watcher, &target.cell(), TellLog(log.clone()), Rank::Priority, None);
+        watcher.cell().wake(); // it looks around while all this happens
+        let last = spawn(move || {
+            target.die(ExitReason::Kill);
+            drop(watcher);
+        });
+        pool.run();
+        last.join().unwrap();
+        pool.run();
+        assert_eq!(log.read(), [1]);
     });
 }
 

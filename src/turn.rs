@@ -166,13 +166,19 @@ impl<A: Send + 'static> Life<A> {
                 self.budget -= 1;
                 return Poll::Ready(Next::Handle(parcel));
             }
-            // Looked at in this order: who detaches does so before it gives its handle up.
-            if self.consumer.is_last() && !self.consumer.cell().life.read().detached() {
-                // Whatever was sent through the last handle is in the mailbox by now.
-                return Poll::Ready(match self.consumer.pop() {
-                    Some(parcel) => Next::Handle(parcel),
-                    None => Next::End(ExitReason::Normal),
-                });
+            if self.consumer.is_last() {
+                // Looked at in this order: who detaches, and who brings a signal, does so before a handle is given up.
+                let life = self.consumer.cell().life.read();
+                if life.cut() {
+                    return Poll::Pending;
+                }
+                if !life.detached() {
+                    // Whatever was sent through the last handle is in the mailbox by now.
+                    return Poll::Ready(match self.consumer.pop() {
+                        Some(parcel) => Next::Handle(parcel),
+                        None => Next::End(ExitReason::Normal),
+                    });
+                }
             }
             if self.consumer.park() {
                 self.budget = BUDGET;

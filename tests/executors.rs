@@ -17,7 +17,7 @@ use deathwatch::{
 };
 use futures::channel::oneshot;
 use futures::executor::block_on;
-use futures::stream;
+use futures::stream::{self, StreamExt};
 
 use support::{Events, Idle, Note, Ping, Puppet, Tally, Told, end, poll_once, solo};
 
@@ -262,6 +262,33 @@ fn dropped_in_a_handler() {
     assert_eq!((tally.count(), seen.labels().len()), (1, 1));
 }
 
+/// What feeds an actor ends with the runtime as well, also when it waits to be polled then.
+#[test]
+fn the_runtime_is_dropped_with_streams() {
+    let _dog = watchdog!();
+    let executor = ByHand::default();
+    let runtime = executor.runtime();
+    let (puppet, _seen) = Puppet::on(&runtime);
+    let tally = Tally::default();
+    let (polled, queued) = (tally.one(), tally.one());
+    let attaches = |counted: support::Counted| {
+        support::call(move |_, ctx: &Context<Puppet>| {
+            ctx.attach(stream::pending::<Note>().map(move |note| {
+                let _counted = &counted;
+                note
+            }));
+        })
+    };
+    puppet.send(attaches(polled)).unwrap();
+    executor.poll();
+    executor.poll();
+    puppet.send(attaches(queued)).unwrap();
+    executor.poll();
+    assert_eq!(runtime.shutdown(Duration::ZERO).map_err(|error| error.stuck), Err(0));
+    assert_eq!(tally.count(), 2);
+    assert_eq!(executor.poll(), 0);
+}
+
 /// The runtime is dropped on the thread that would have to poll: nobody waits for anybody, and what is left is ready.
 #[test]
 fn the_runtime_is_dropped() {
@@ -351,6 +378,102 @@ fn a_long_row_of_links() {
     drop(runtime);
     assert!(row.iter().all(|actor| actor.exit_reason().is_some()));
     assert_eq!(executor.poll(), 0);
+}
+
+/// The same, of actors that wait in a handler, and so have been asked to stop and are idle when the time is over.
+#[test]
+fn a_long_row_of_links_that_wait() {
+    const ROW: usize = 20_000;
+    let _dog = watchdog!();
+    let executor = ByHand::default();
+    let runtime = Arc::new(executor.runtime());
+    struct Waits(Option<ActorRef<Waits>>);
+    impl Actor for Waits {
+        async fn started(&mut self, ctx: &Context<Self>) {
+            if let Some(next) = &self.0 {
+                ctx.link(next);
+            }
+            std::future::pending::<()>().await;
+        }
+    }
+    let mut row = vec![runtime.start(Waits(None)).unwrap()];
+    for _ in 1..ROW {
+        row.push(runtime.start(Waits(row.last().cloned())).unwrap());
+    }
+    executor.poll();
+    let ending = thread::spawn({
+        let runtime = Arc::clone(&runtime);
+        move || runtime.shutdown(Duration::from_millis(200))
+    });
+    while !ending.is_finished() {
+        executor.poll();
+    }
+    let error = ending.join().unwrap().unwrap_err();
+    assert_eq!((error.killed, error.stuck), (ROW, 0));
+    assert!(row.iter().all(|actor| actor.exit_reason().is_some()));
+}
+
+/// Who is ended on the spot is still inside of its runtime: its value may end that, and does not wait for itself.
+#[test]
+fn ends_its_own_runtime() {
+    type Told = std::sync::mpsc::Sender<Result<(), ShutdownError>>;
+    struct Owns(Arc<Runtime>, Told);
+    impl Actor for Owns {}
+    impl Drop for Owns {
+        fn drop(&mut self) {
+            self.1.send(self.0.shutdown(Duration::ZERO)).unwrap();
+        }
+    }
+    let _dog = watchdog!();
+    let executor = ByHand::default();
+    let runtime = Arc::new(executor.runtime());
+    let (told, heard) = std::sync::mpsc::channel();
+    let owns = runtime.start(Owns(Arc::clone(&runtime), told)).unwrap();
+    executor.poll();
+    drop(runtime);
+    executor.clear();
+    assert_eq!(owns.exit_reason(), Some(ExitReason::Kill));
+    assert_eq!(heard.recv().unwrap(), Err(ShutdownError { killed: 1, stuck: 0 }));
+}
+
+/// An executor that nobody drives, and the runtime on it: dropped, nothing is left of either.
+#[test]
+fn both_are_dropped() {
+    let _dog = watchdog!();
+    let executor = Arc::new(Executor::new());
+    let weak = Arc::downgrade(&executor);
+    let runtime = Runtime::on(move |life| executor.spawn(life).detach()).unwrap();
+    let idle = runtime.start(Idle).unwrap();
+    drop(runtime);
+    drop(idle);
+    assert!(weak.upgrade().is_none());
+}
+
+/// Actors of one runtime run an executor, and on it those of another: who starts something there starts it on the inner one.
+#[test]
+fn one_inside_of_another() {
+    struct Starts;
+    impl Actor for Starts {}
+    #[derive(Message)]
+    #[reply(usize)]
+    struct Start;
+    impl Handler<Start> for Starts {
+        async fn handle(&mut self, _: Start, _: &Context<Self>) -> usize {
+            Idle.start().detach();
+            1
+        }
+    }
+    let _dog = watchdog!();
+    let (executor, outer) = (ByHand::default(), solo());
+    let inner = executor.runtime();
+    let starts = inner.start(Starts).unwrap();
+    let mut asked = starts.request(Start);
+    assert!(poll_once(&mut asked).is_pending());
+    let (puppet, _seen) = Puppet::on(&outer);
+    let this = executor.clone();
+    puppet.call(move |_, _| this.poll());
+    assert_eq!(asked.wait(), Ok(1));
+    assert_eq!((inner.live_actors(), outer.live_actors()), (2, 1));
 }
 
 /// To block in an async handler would block the executor's thread, as it would a worker.

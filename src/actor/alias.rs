@@ -122,6 +122,11 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Aliase
     const COUNTED: bool = true;
 
     fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+        // What is over takes no place among what is postponed.
+        if !self.to.state.is_active(self.to.address.cell()) {
+            guard::drop_quietly(self.message);
+            return SlotFuture::ready(());
+        }
         let Some(Aliased { to, message }) = unless_postponed(self, |it| &it.message, stage) else {
             return SlotFuture::ready(());
         };

@@ -380,6 +380,9 @@ impl<A: Send + 'static> Context<A> {
     /// An address of this actor for messages of one kind, which it can take back: a reply address for those who are not asked by
     /// a [`request`](crate::ActorRef::request).
     ///
+    /// Bound to a monitor, it must be one of this actor's own that is not over; with any other reference (somebody else's, that of a group)
+    /// the alias is never active.
+    ///
     /// ```
     /// use deathwatch::{Alias, AliasUntil, prelude::*};
     ///
@@ -425,7 +428,8 @@ impl<A: Send + 'static> Context<A> {
     /// Takes an alias back, also while messages that came by it stand in the mailbox: they are dropped. Was it one of this
     /// actor, and active?
     ///
-    /// What it depends on stays: of a monitor, the [`Down`] still comes.
+    /// What it depends on stays: of a monitor, the [`Down`] still comes. Called from another thread, through a clone of the context, a
+    /// message whose turn has just come may still be handled.
     pub fn unalias<M: Message>(&self, alias: &Alias<M>) -> bool {
         alias.id() == self.id() && alias.take_back()
     }

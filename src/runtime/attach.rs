@@ -460,11 +460,17 @@ where
     };
     let host = Placed { shared: StdArc::clone(&shared), place, actor: std::any::type_name::<L> };
     let mut tied = false;
+    // On somebody else's executor its end may have to be brought about, after that of the actor.
+    let judge = seat.is_some().then(|| StdArc::clone(&shared));
     let strong = cell::spawn(Birth::default(), host, |consumer: Consumer<Erased>| {
         let tie = Tie::new(consumer.cell(), actor, |feeder| feeder.kill());
+        let judged = judge.and_then(|judge| {
+            let root = shared.root.clone();
+            Tie::new(consumer.cell(), &root, move |feeder| judge.condemn(feeder.clone()))
+        });
         tied = tie.is_some();
         life.map(move |()| {
-            drop((consumer, tie));
+            drop((consumer, tie, judged));
             ExitReason::Normal
         })
     });

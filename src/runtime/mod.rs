@@ -9,7 +9,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::groups::Groups;
 use crate::registry::Registry;
 pub use crate::scheduler::guest::ActorFuture;
-use crate::scheduler::guest::Guests;
+use crate::scheduler::guest::{Guests, Spawn};
 use crate::scheduler::idle::MOST_WORKERS;
 use crate::scheduler::{Around, Config, Scheduler};
 use crate::sync::thread;
@@ -149,10 +149,18 @@ impl RuntimeBuilder {
     /// [`workers`](Self::workers) has no say.
     ///
     /// All that is promised elsewhere holds. If the executor drops the future before it is ready, the actor is killed; so it is when `spawn`
-    /// itself does so.
+    /// itself does so. What is [attached](crate::Context::attach) to an actor has a future of its own, and is detached when that is dropped:
+    /// the actor lives on.
+    ///
+    /// Handlers are inside of whatever the executor polls them in. The clock, which wakes them when a time is over, is a thread of the
+    /// runtime's own.
     ///
     /// [`shutdown`](Runtime::shutdown) waits for what the executor still has to do: do not call it on the only thread of one. What
     /// waits to be run when the time limit is over, or when the runtime is dropped, is killed by the caller.
+    ///
+    /// # Panics
+    ///
+    /// A panic of `spawn` comes out of the call that starts an actor, which is killed.
     pub fn spawner(mut self, spawn: impl Fn(ActorFuture) + Send + Sync + 'static) -> Self {
         self.spawner = Some(Spawner(StdArc::new(spawn)));
         self
@@ -207,7 +215,7 @@ impl RuntimeBuilder {
         };
         let scheduler = Scheduler::start(config).map_err(StartError::Thread)?;
         let slow = self.slow.unwrap_or(SLOW);
-        let guests = self.spawner.map(|Spawner(spawn)| Guests::new(Box::new(move |life| spawn(life))));
+        let guests = self.spawner.map(|Spawner(spawn)| Guests::new(spawn));
         Ok(Runtime {
             shared: Shared::new((scheduler, guests), clock, name, (self.stack_size, around), slow, names),
         })
@@ -216,7 +224,7 @@ impl RuntimeBuilder {
 
 /// See [`RuntimeBuilder::spawner`].
 #[derive(Clone)]
-struct Spawner(StdArc<dyn Fn(ActorFuture) + Send + Sync>);
+struct Spawner(StdArc<Spawn>);
 
 impl fmt::Debug for Spawner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -226,13 +226,15 @@ impl Shared {
         let mut error = ShutdownError { killed: 0, stuck: 0 };
         if !stopped {
             error.killed = self.live();
+            // All are killed, and so wait to be run, before the first is ended on the spot: otherwise one death could end the next
+            // within itself, and so on.
+            let condemned: Vec<_> = std::iter::from_fn(|| self.condemned.pop()).collect();
+            condemned.iter().for_each(CellRef::kill);
             if let Some(guests) = &self.guests {
                 guests.close();
             }
-            while let Some(actor) = self.condemned.pop() {
-                actor.kill();
-                actor.end_if_queued();
-            }
+            condemned.iter().for_each(CellRef::end_if_queued);
+            drop(condemned);
             if !inside && !self.wait_gone(PATIENCE) {
                 // Those behind the ones that do not return are ended here; only these themselves are left.
                 self.scheduler.stop();
@@ -254,6 +256,9 @@ impl Shared {
             self.clock.stop();
         }
         while self.condemned.pop().is_some() {}
+        if let Some(guests) = &self.guests {
+            guests.forget();
+        }
         reclaim::flush();
         if limit.is_none() || error.killed == 0 { Ok(()) } else { Err(error) }
     }

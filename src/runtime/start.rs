@@ -18,7 +18,7 @@ use crate::monitor::entry::{Tie, heed};
 use crate::reason::ExitReason;
 use crate::scheduler::Scheduler;
 use crate::scheduler::elastic::Elastic;
-use crate::scheduler::guest::Seat;
+use crate::scheduler::guest::{self, Seat};
 use crate::scheduler::own_thread::OwnThread;
 use crate::sync::Arc;
 use crate::turn::{self, Hooks};
@@ -56,6 +56,13 @@ pub(super) enum Place {
     Iterator,
 }
 
+impl Placed {
+    /// Ends a cell that nobody runs.
+    fn end_here(&self, runnable: Runnable) {
+        inside(&StdArc::downgrade(&self.shared), || drop(runnable));
+    }
+}
+
 impl Host for Placed {
     type Death = Death;
 
@@ -66,7 +73,11 @@ impl Host for Placed {
     fn schedule(&self, runnable: Runnable) {
         match &self.place {
             Place::Scheduler(seat) | Place::Stream(seat) => match (seat, &self.shared.guests) {
-                (Some(seat), Some(guests)) => guests.lay(seat, runnable),
+                (Some(seat), Some(guests)) => {
+                    if let Some(runnable) = guests.lay(seat, runnable) {
+                        self.end_here(runnable);
+                    }
+                }
                 _ => self.shared.scheduler.schedule(runnable),
             },
             Place::Blocking | Place::Iterator => Elastic::schedule(&self.shared.elastic, runnable),
@@ -84,7 +95,9 @@ impl Host for Placed {
 
     fn recall(&self) {
         if let Place::Scheduler(Some(seat)) | Place::Stream(Some(seat)) = &self.place {
-            seat.recall();
+            if let Some(runnable) = seat.take() {
+                self.end_here(runnable);
+            }
         }
     }
 
@@ -116,14 +129,14 @@ impl Host for Placed {
 }
 
 thread_local! {
-    /// The runtime of a thread that is not a worker of a scheduler.
+    /// The runtime of a thread that is not a worker of a scheduler, or runs an actor of another runtime.
     static RUNTIME: RefCell<Weak<Shared>> = const { RefCell::new(Weak::new()) };
 }
 
-/// The calling thread works for this runtime, as long as `f` does.
+/// The calling thread works for this runtime, and for somebody else's executor, as long as `f` does.
 pub(super) fn inside<T>(shared: &Weak<Shared>, f: impl FnOnce() -> T) -> T {
     let outer = RUNTIME.try_with(|runtime| runtime.replace(shared.clone()));
-    let result = f();
+    let result = guest::run(f);
     if let Ok(outer) = outer {
         enter(outer);
     }
@@ -137,10 +150,11 @@ pub(super) fn enter(shared: Weak<Shared>) {
 
 /// The runtime whose actor is calling.
 fn enclosing() -> Option<StdArc<Shared>> {
-    if let Some(owner) = Scheduler::current().and_then(|scheduler| scheduler.owner()) {
-        return owner.downcast().ok();
+    // A worker has none of its own, but may be inside of another's.
+    if let Some(shared) = RUNTIME.try_with(|runtime| runtime.borrow().upgrade()).ok().flatten() {
+        return Some(shared);
     }
-    RUNTIME.try_with(|runtime| runtime.borrow().upgrade()).ok().flatten()
+    Scheduler::current()?.owner()?.downcast().ok()
 }
 
 /// Is the caller a thread of this runtime?

@@ -7,16 +7,20 @@ use std::cell::Cell as PerThread;
 use std::future::Future;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
+use std::sync::{Arc as StdArc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use super::worker::shielded;
 use crate::cell::{CellRef, Runnable};
-use crate::guard::{self, WakeOnDrop};
 use crate::structs::waker::AtomicWaker;
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
 
 /// What an executor is given: to be polled until it is ready.
 pub type ActorFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// How an executor is given one.
+pub type Spawn = dyn Fn(ActorFuture) + Send + Sync;
 
 const LEFT: usize = 1;
 
@@ -84,12 +88,6 @@ impl Seat {
         Some(unsafe { Runnable::from_raw(raw) })
     }
 
-    /// Ends a cell that waits to be run. (Those that must be told of it are killed by then, and wait as well: this is not the way into
-    /// a deep recursion.)
-    pub fn recall(&self) {
-        drop(self.take());
-    }
-
     /// The future goes; nothing is laid here any more.
     fn leave(&self) -> Option<Runnable> {
         // ORDERING: AcqRel: Acquire pairs with the laying of what comes out, Release with who is told that the future has left.
@@ -106,7 +104,9 @@ impl Seat {
     }
 
     fn wake(&self) {
-        guard::drop_quietly(WakeOnDrop(self.waker.take())); // the executor's waker may panic; that is not the caller's fault
+        if let Some(waker) = self.waker.take() {
+            shielded(|| waker.wake()); // the executor's may panic; that is not the caller's fault
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -117,15 +117,16 @@ impl Seat {
 
 /// The cells of one executor.
 pub struct Guests {
-    spawn: Box<dyn Fn(ActorFuture) + Send + Sync>,
+    /// Behind a lock, to be forgotten at the end: it may hold the executor, which holds our futures, which hold this.
+    spawn: Mutex<Option<StdArc<Spawn>>>,
     /// The executor is not waited for any more.
     closing: AtomicBool,
 }
 
 impl Guests {
     /// Of an executor that takes futures by this function.
-    pub fn new(spawn: Box<dyn Fn(ActorFuture) + Send + Sync>) -> Self {
-        Guests { spawn, closing: AtomicBool::new(false) }
+    pub fn new(spawn: StdArc<Spawn>) -> Self {
+        Guests { spawn: Mutex::new(Some(spawn)), closing: AtomicBool::new(false) }
     }
 
     /// Gives the executor the future of a cell. `run` runs it, and submits what comes back.
@@ -133,24 +134,33 @@ impl Guests {
     where
         R: Fn(Runnable) + Send + Unpin + 'static,
     {
-        (self.spawn)(Box::pin(Drive { seat, cell, run }));
+        let spawn = self.spawn.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let life = Box::pin(Drive { seat, cell, run });
+        if let Some(spawn) = spawn {
+            spawn(life);
+        }
     }
 
-    /// Has the executor run it, or ends it if that will not.
-    pub fn lay(&self, seat: &Seat, runnable: Runnable) {
+    /// Forgets the executor. Who is invited after that is killed.
+    pub fn forget(&self) {
+        let spawn = self.spawn.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(spawn); // when the lock is given back: it runs code that is not ours
+    }
+
+    /// Has the executor run it. What comes back will not be run: it is to be dropped.
+    #[must_use]
+    pub fn lay(&self, seat: &Seat, runnable: Runnable) -> Option<Runnable> {
         if let Err(runnable) = seat.lay(runnable) {
-            return drop(runnable);
+            return Some(runnable);
         }
         // ORDERING: the fence pairs with that in `close`. If ours is first, the look of who closes, which follows, finds what we have
         // laid; if theirs is first, we see `closing`.
         fence(Ordering::SeqCst);
         // ORDERING: Relaxed, ordered by the fence.
-        if self.closing.load(Ordering::Relaxed) {
-            seat.recall();
-        }
+        if self.closing.load(Ordering::Relaxed) { seat.take() } else { None }
     }
 
-    /// What is laid from now on is ended on the spot. What lies there is to be [recalled](Seat::recall).
+    /// What is laid from now on comes back. What lies there is to be [taken](Seat::take).
     pub fn close(&self) {
         // ORDERING: Relaxed, ordered by the fence, which pairs with that in `lay`.
         self.closing.store(true, Ordering::Relaxed);
@@ -161,6 +171,16 @@ impl Guests {
 
 thread_local! {
     static RUNNING: PerThread<bool> = const { PerThread::new(false) };
+}
+
+/// Runs, or ends, a cell for somebody else's executor.
+pub fn run<T>(f: impl FnOnce() -> T) -> T {
+    let outer = RUNNING.try_with(|running| running.replace(true));
+    let result = f();
+    if let Ok(outer) = outer {
+        let _ = RUNNING.try_with(|running| running.set(outer));
+    }
+    result
 }
 
 /// Is the calling thread running a cell for somebody else's executor?
@@ -184,9 +204,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.seat.waker.register(cx.waker()); // before the look: see `AtomicWaker`, rule 3
         if let Some(runnable) = self.seat.take() {
-            let outer = RUNNING.replace(true);
             (self.run)(runnable); // does not unwind
-            RUNNING.set(outer);
         }
         if self.seat.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -195,7 +213,7 @@ where
 impl<R> Drop for Drive<R> {
     fn drop(&mut self) {
         match self.seat.leave() {
-            Some(runnable) => drop(runnable),
+            Some(runnable) => runnable.submit(), // comes back to its host, who ends it
             None if self.seat.is_over() => {}
             None => self.cell.kill(), // idle: it is laid, refused, and ended
         }

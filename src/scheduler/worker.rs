@@ -439,6 +439,6 @@ pub(super) fn drop_all<T: Task>(scheduler: &Scheduler<T>) {
 }
 
 /// Tells whether `act` came to its end; see rule 6 for one that does not.
-fn shielded(act: impl FnOnce()) -> bool {
+pub(super) fn shielded(act: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(act)).map_err(core::mem::forget).is_ok()
 }

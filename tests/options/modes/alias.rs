@@ -274,6 +274,33 @@ fn postponed() {
     assert_eq!(heard.iter().collect::<Vec<_>>(), [1, 3, 5]);
 }
 
+/// R53: a message whose alias is over takes no place among those that are put aside.
+#[test]
+fn not_postponed() {
+    let (told, heard) = mpsc::channel();
+    let clerk = Clerk { open: false, stash: Stash::bounded(1), told }.start();
+    let alias = clerk.request(AliasOf(AliasUntil::Unalias)).wait().unwrap();
+    let other = clerk.request(AliasOf(AliasUntil::Unalias)).wait().unwrap();
+    // In one mailbox, behind one another: taken back, then a message that came before that was known.
+    clerk.send(UnaliasThen(alias.clone(), Note(1))).unwrap();
+    clerk.request(AliasOf(AliasUntil::First)).wait().unwrap();
+    other.send(Note(2)).unwrap();
+    clerk.request(Open).wait().unwrap();
+    drop(clerk);
+    assert_eq!(heard.iter().collect::<Vec<_>>(), [2]);
+}
+
+/// Sends by the alias, and takes it back.
+#[derive(Message)]
+struct UnaliasThen(Alias<Note>, Note);
+
+impl Handler<UnaliasThen> for Clerk {
+    async fn handle(&mut self, UnaliasThen(alias, note): UnaliasThen, ctx: &Context<Self>) {
+        alias.send(note).unwrap();
+        assert!(ctx.unalias(&alias));
+    }
+}
+
 /// A bounded mailbox is full for an alias as for anybody.
 #[test]
 fn in_a_bounded_mailbox() {
