@@ -283,8 +283,9 @@ fn not_postponed() {
     let other = clerk.request(AliasOf(AliasUntil::Unalias)).wait().unwrap();
     // In one mailbox, behind one another: taken back, then a message that came before that was known.
     clerk.send(UnaliasThen(alias.clone(), Note(1))).unwrap();
-    clerk.request(AliasOf(AliasUntil::First)).wait().unwrap();
     other.send(Note(2)).unwrap();
+    clerk.request(AliasOf(AliasUntil::First)).wait().unwrap();
+    assert!(heard.try_recv().is_err(), "there is room for the second");
     clerk.request(Open).wait().unwrap();
     drop(clerk);
     assert_eq!(heard.iter().collect::<Vec<_>>(), [2]);
