@@ -62,6 +62,7 @@ mod id;
 #[allow(unsafe_code)]
 mod mailbox;
 mod monitor;
+mod observe;
 mod pool;
 mod reason;
 #[allow(unsafe_code)]
@@ -102,6 +103,7 @@ pub use pool::{OwnQueues, Pool, PoolBuilder, PoolError, PoolSend, PoolStats, Sha
 pub use reason::{ErrorReport, ExitReason, LinkReport, PanicReport};
 pub use registry::{Key, LookupError, Query, RegisterError, Registry, Resolved};
 pub use runtime::attach::{Attachment, StreamEnd};
+pub use runtime::snapshot::{self, Snapshot};
 pub use runtime::{Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts};
 
 /// What most programs need.

@@ -29,6 +29,7 @@ pub(super) struct Vtable {
     pub(super) register: unsafe fn(&CellRef, &Context<'_>),
     pub(super) clock: unsafe fn(&CellRef) -> Option<&Clock>,
     pub(super) home: unsafe fn(&CellRef) -> Option<Arc<dyn Any + Send + Sync>>,
+    host: unsafe fn(&CellRef) -> &dyn Any,
     /// What its messages are opened with.
     pub(super) stage: fn() -> TypeId,
     run: unsafe fn(&CellRef, bool) -> Run,
@@ -98,6 +99,7 @@ const fn vtable<S: 'static, F: Future<Output = ExitReason> + 'static, H: Host>()
         register: register::<F, H>,
         clock: clock::<F, H>,
         home: home::<F, H>,
+        host: host::<F, H>,
         run: run::<F, H>,
         end: end::<F, H>,
     }
@@ -247,6 +249,12 @@ impl CellRef {
         same.then(|| Address { cell: self.clone(), stage: PhantomData })
     }
 
+    /// Where it runs, for those above who know the type.
+    pub fn host(&self) -> &dyn Any {
+        // SAFETY: the vtable belongs to this block.
+        unsafe { (self.vtable.host)(self) }
+    }
+
     /// The cell as an address to which nothing can be sent.
     pub fn anonymous(&self) -> Address<Erased> {
         Address { cell: self.clone(), stage: PhantomData }
@@ -284,6 +292,11 @@ unsafe fn clock<F: 'static, H: Host>(cell: &CellRef) -> Option<&Clock> {
 unsafe fn home<F, H: Host>(cell: &CellRef) -> Option<Arc<dyn Any + Send + Sync>> {
     // SAFETY: by the contract.
     unsafe { of::<F, H>(cell) }.host.home()
+}
+
+unsafe fn host<F: 'static, H: Host>(cell: &CellRef) -> &dyn Any {
+    // SAFETY: by the contract.
+    &unsafe { of::<F, H>(cell) }.host
 }
 
 /// One run: polls the life, or goes on with the end.
@@ -357,6 +370,7 @@ fn timed<R>(host: &impl Host, f: impl FnOnce() -> R) -> R {
 
 fn poll<F: Future<Output = ExitReason>>(cell: &CellRef, life: Pin<&mut F>) -> Poll<ExitReason> {
     let waker = ManuallyDrop::new(waker(cell.0));
+    let _entered = cell.observed.enter();
     match guard::catch(|| life.poll(&mut Context::from_waker(&waker))) {
         Ok(poll) => poll,
         Err(panic) => Poll::Ready(panic),

@@ -226,6 +226,12 @@ impl Inbox {
         });
     }
 
+    /// Does the consumer sleep, with nothing there? A look, on whose strength nothing is done.
+    pub fn is_parked(&self) -> bool {
+        // ORDERING: Relaxed: statistics.
+        self.word.load(Ordering::Relaxed) == parked()
+    }
+
     /// Takes no more messages?
     pub fn is_closed(&self) -> bool {
         // ORDERING: Acquire as for a refused push.

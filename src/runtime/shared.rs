@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::ShutdownError;
+use super::deaths::Deaths;
 use super::names::Names;
 use crate::actor::blocking;
 use crate::actor::nobody::NoLife;
@@ -39,6 +40,8 @@ pub struct Shared {
     /// Which types of actors have been reported.
     reported: Mutex<BTreeSet<&'static str>>,
     pub(super) names: Names,
+    /// The last of them, if they are to be kept.
+    pub(super) deaths: Option<Deaths>,
     /// Its death is the runtime's: every actor is tied to it.
     pub(super) root: CellRef,
     /// Does the end begin with a stop, or with a kill?
@@ -66,6 +69,7 @@ impl Shared {
         (stack_size, around): (Option<usize>, Around),
         slow: Duration,
         names: Names,
+        deaths: Option<Deaths>,
     ) -> StdArc<Self> {
         let shared = StdArc::new_cyclic(|weak: &Weak<Shared>| Shared {
             elastic: {
@@ -84,6 +88,7 @@ impl Shared {
             ended: AtomicBool::new(false),
             reported: Mutex::default(),
             names,
+            deaths,
             scheduler,
             name,
             stack_size,

@@ -3,16 +3,18 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::sync::{Arc as StdArc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::deaths::Obituary;
 use super::names::Names;
 use super::options::{Backend, Options, StartError};
 use super::shared::Shared;
+use super::snapshot::Mode;
 use super::{Runtime, RuntimeBuilder};
 use crate::actor::actor_ref::ActorRef;
 use crate::actor::stage::Stage;
 use crate::cell::{self, Birth, CellRef, Consumer, Erased, Host, Runnable};
-use crate::clock::Clock;
+use crate::clock::{Clock, real_now};
 use crate::exit::{self, Death};
 use crate::monitor::entry::{Tie, heed};
 use crate::reason::ExitReason;
@@ -32,6 +34,9 @@ pub trait Starts<K>: Send + Sized + 'static {
     type Hooks: Hooks<Self>;
 
     #[doc(hidden)]
+    const MODE: Mode;
+
+    #[doc(hidden)]
     fn backend(asked: Option<Backend>) -> Result<Backend, StartError>;
 }
 
@@ -39,8 +44,15 @@ pub trait Starts<K>: Send + Sized + 'static {
 pub(super) struct Placed {
     pub(super) shared: StdArc<Shared>,
     pub(super) place: Place,
-    /// The actor's type, for reports.
+    /// What it is, for reports.
+    pub(super) kind: &'static Described,
+}
+
+/// What is to be said of an actor.
+pub(super) struct Described {
+    /// Its type.
     pub(super) actor: fn() -> &'static str,
+    pub(super) mode: Mode,
 }
 
 /// Where an actor runs.
@@ -54,8 +66,46 @@ pub(super) enum Place {
     Iterator,
 }
 
+impl Place {
+    pub(super) fn backend(&self) -> Backend {
+        match self {
+            Place::Scheduler | Place::Stream => Backend::Scheduler,
+            Place::Blocking | Place::Iterator => Backend::Blocking,
+            Place::Thread(_) => Backend::Thread,
+        }
+    }
+
+    /// Is it no actor, but what feeds one?
+    fn feeds(&self) -> bool {
+        matches!(self, Place::Stream | Place::Iterator)
+    }
+}
+
+/// The end of an actor, and when it began, if somebody wants to know.
+pub(super) struct Dying {
+    death: Death,
+    since: Option<Instant>,
+}
+
+impl Placed {
+    /// An actor is gone, and those who watched have been told.
+    fn note_death(&self, cell: &CellRef, dying: &Dying) {
+        let (Some(deaths), Some(since)) = (&self.shared.deaths, dying.since) else { return };
+        let at = real_now();
+        deaths.note(Obituary {
+            id: cell.id,
+            actor: (self.kind.actor)(),
+            name: cell.name().cloned(),
+            reason: cell.reason().cloned(),
+            at,
+            took: at.saturating_duration_since(since),
+            told: dying.death.told(),
+        });
+    }
+}
+
 impl Host for Placed {
-    type Death = Death;
+    type Death = Dying;
 
     fn heed(&self, cell: &CellRef) -> Option<ExitReason> {
         heed(cell)
@@ -79,23 +129,27 @@ impl Host for Placed {
 
     fn note_run(&self, took: Duration) {
         if matches!(self.place, Place::Scheduler | Place::Stream) {
-            self.shared.note_run((self.actor)(), took);
+            self.shared.note_run((self.kind.actor)(), took);
         }
     }
 
-    fn death(&self, reason: ExitReason) -> Death {
-        Death::new(reason)
+    fn death(&self, reason: ExitReason) -> Dying {
+        let since = (self.shared.deaths.is_some() && !self.place.feeds()).then(real_now);
+        Dying { death: Death::new(reason), since }
     }
 
-    fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
-        let done = exit::retire(consumer, death);
+    fn retire(&self, consumer: &mut Consumer<Erased>, dying: &mut Dying) -> bool {
+        let done = exit::retire(consumer, &mut dying.death);
         if done {
+            if dying.since.is_some() {
+                self.note_death(consumer.cell(), dying);
+            }
             if let Place::Thread(thread) = &self.place {
                 thread.end();
             }
-            match &self.place {
-                Place::Stream | Place::Iterator => self.shared.one_feeder_gone(),
-                _ => self.shared.one_gone(),
+            match self.place.feeds() {
+                true => self.shared.one_feeder_gone(),
+                false => self.shared.one_gone(),
             }
         }
         done
@@ -136,9 +190,16 @@ pub(super) fn current_names() -> Names {
     enclosing().map_or_else(|| default_names().clone(), |shared| shared.names.clone())
 }
 
+/// The one for those who have made none.
+static DEFAULT: OnceLock<Runtime> = OnceLock::new();
+
+/// The runtime of the calling actor, or the default one if that has been started.
+pub(super) fn current_if_started() -> Option<StdArc<Shared>> {
+    enclosing().or_else(|| DEFAULT.get().map(|runtime| StdArc::clone(&runtime.shared)))
+}
+
 /// The runtime of the calling actor, or the default one, which is started if need be.
 fn current() -> Result<StdArc<Shared>, StartError> {
-    static DEFAULT: OnceLock<Runtime> = OnceLock::new();
     if let Some(shared) = enclosing() {
         return Ok(shared);
     }
@@ -217,7 +278,7 @@ fn start_bound<A: Starts<K>, K, T, B: Bond + 'static>(
             (None, Backend::Blocking) => Place::Blocking,
             (None, _) => Place::Scheduler,
         },
-        actor: std::any::type_name::<A>,
+        kind: const { &Described { actor: std::any::type_name::<A>, mode: A::MODE } },
     };
     let mut tied = true;
     let strong = cell::spawn(birth, host, |consumer: Consumer<Stage<A>>| {

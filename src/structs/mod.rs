@@ -4,6 +4,7 @@ pub mod alarm;
 pub mod credit;
 pub mod future;
 pub mod index;
+pub mod label;
 pub mod list;
 pub mod map;
 pub mod map_slot;

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use super::{Deliver, Entry, EntryPtr, Owed, Turn, drop_payload, give_up, of_hook, release};
 use crate::cell::{CellPtr, CellRef};
 use crate::mailbox::node::{Chain, Node};
+use crate::observe::Told;
 use crate::reclaim::{Guard, pin};
 use crate::structs::list::{Closing, Visit};
 
@@ -22,6 +23,8 @@ pub struct Firing {
     /// Fired, to be delivered in this order.
     releases: Chain,
     notices: Notices,
+    /// Monitors among them.
+    pub told: Told,
 }
 
 impl Firing {
@@ -52,7 +55,7 @@ impl Firing {
         let mut stock = Stock::of(target);
         let pinned = pin();
         let closing = self.closing.get_or_insert_with(|| target.watchers.close(&pinned));
-        let (releases, notices) = (&mut self.releases, &mut self.notices);
+        let (releases, notices, told) = (&mut self.releases, &mut self.notices, &mut self.told);
         self.visited = target.watchers.visit(
             closing,
             &pinned,
@@ -74,6 +77,7 @@ impl Firing {
                             Turn::First => releases.push(entry.cast()),
                             Turn::Last => waits.push(entry.cast()),
                             Turn::Second if notices.hold(watcher, &pinned) => {
+                                told.one(matches!(this.vtable().deliver, Deliver::Post));
                                 notices.chain.push(entry.cast())
                             }
                             Turn::Second => orphans.push(entry.cast()),

@@ -50,6 +50,7 @@ mod named;
 mod owned;
 mod release;
 mod state;
+mod survey;
 mod tick;
 pub mod timer;
 mod watch;
@@ -58,6 +59,7 @@ pub use fire::{Firing, Unwatching, let_go};
 pub use link::{Trap, heed, link, links, trap, unlink};
 pub use owned::{Tie, Wait};
 pub use release::{Along, Beside, Ledger, Refused};
+pub use survey::tied_to;
 pub use watch::{Due, Notice, Station, demonitor, monitored_by, monitors, watch};
 
 #[repr(C)]
