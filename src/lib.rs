@@ -41,6 +41,9 @@
 //!
 //! - `macros` (on): the derives. Whatever they write can be written by hand, in a line or three.
 //! - `tokio`: handlers may await what tokio makes; see `RuntimeBuilder::tokio`.
+//! - `introspection`: a [`Snapshot`] shows what actors have handled, and who waits for whom.
+//! - `serde`: a [`Snapshot`] can be serialized.
+//! - `metrics`, `tracing`: what happens is told to a recorder, or a subscriber, of the crate of that name.
 //!
 //! # `panic = "abort"`
 //!
@@ -209,4 +212,6 @@ mod guide {
     struct Erlang;
     #[doc = include_str!("../docs/guide/supervision.md")]
     struct Supervision;
+    #[doc = include_str!("../docs/guide/observability.md")]
+    struct Observability;
 }

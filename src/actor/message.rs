@@ -100,7 +100,7 @@ where
     M: SentTo<A, K>,
     K: 'a,
 {
-    let part = stage.cell().observed.handling::<M>();
+    let part = stage.cell().observed.handling::<M>(stage.cell().id, || stage.cell().inbox.high_water());
     part.of(move || message.call(stage))
 }
 

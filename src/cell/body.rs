@@ -15,6 +15,7 @@ use super::life::{End, Notify};
 use super::{Address, Birth, Cell, CellRef, Consumer, Erased, Strong, drop_in_place_quietly};
 use crate::clock::{Clock, real_now};
 use crate::guard;
+use crate::observe;
 use crate::reason::ExitReason;
 use crate::reclaim::pin;
 use crate::structs::pool;
@@ -66,7 +67,7 @@ pub trait Host: Send + Sync + 'static {
         None
     }
 
-    /// In debug builds: the life has run for so long without awaiting.
+    /// In debug builds, and where somebody observes it: the life has run for so long without awaiting.
     fn note_run(&self, took: Duration) {
         let _ = took;
     }
@@ -356,9 +357,9 @@ fn killed(cell: &CellRef, abandoned: bool) -> Option<ExitReason> {
     Some(panicked.cloned().unwrap_or(ExitReason::Kill))
 }
 
-/// Runs `f`; in debug builds, tells the host how long it took.
+/// Runs `f`; in debug builds, and where somebody observes it, tells the host how long it took.
 fn timed<R>(host: &impl Host, f: impl FnOnce() -> R) -> R {
-    if !cfg!(debug_assertions) {
+    if !cfg!(debug_assertions) && !observe::TIMES_RUNS {
         return f();
     }
     // The real time, whatever the runtime's clock shows: it is about a thread that is kept.

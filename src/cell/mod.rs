@@ -553,7 +553,7 @@ impl<S: 'static> Consumer<S> {
     pub fn pop(&mut self) -> Option<Parcel<S>> {
         // SAFETY: we are the consumer; what comes out was made for S.
         let parcel = unsafe { Parcel::<S>::from_raw(self.cell().inbox.pop()?) };
-        self.cell().observed.taken(parcel.is_counted());
+        self.cell().observed.taken(parcel.is_counted(), parcel.stamp());
         match self.cell().bound() {
             Some(bound) if parcel.is_counted() => bound.free_place(),
             _ => {}

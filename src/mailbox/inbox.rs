@@ -3,6 +3,7 @@
 use std::ptr::{self, NonNull};
 
 use super::node::{Chain, Node};
+use crate::observe;
 use crate::sync::UnsafeCell;
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -160,6 +161,7 @@ impl Inbox {
             (*local).depth += (*local).chain.append_reversed(newest);
             (*local).depth
         });
+        observe::depth(depth);
         // ORDERING: Relaxed, both: written by the consumer only, read for statistics.
         if depth > self.high_water.load(Ordering::Relaxed) {
             // ORDERING: as above.

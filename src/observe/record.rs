@@ -151,8 +151,8 @@ impl Drop for Part {
 pub struct Count(usize);
 
 impl Count {
-    pub fn add(&mut self, more: usize) {
-        self.0 += more;
+    pub fn one(&mut self, is_monitor: impl FnOnce() -> bool) {
+        self.0 += usize::from(is_monitor());
     }
 
     pub fn get(&self) -> Option<usize> {

@@ -17,6 +17,7 @@ use crate::cell::{CellRef, Erased};
 use crate::clock::Clock;
 use crate::mailbox::node::Chain;
 use crate::monitor::entry::{Firing, let_go};
+use crate::observe;
 use crate::reason::ExitReason;
 use crate::reclaim;
 use crate::scheduler::elastic::Elastic;
@@ -116,6 +117,10 @@ impl Shared {
     /// A handler has kept its worker for so long.
     pub(super) fn note_run(&self, actor: &'static str, took: Duration) {
         if took < self.slow {
+            return;
+        }
+        observe::slow(actor, took);
+        if !cfg!(debug_assertions) {
             return;
         }
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,6 +17,7 @@ use crate::cell::{self, Birth, CellRef, Consumer, Erased, Host, Runnable};
 use crate::clock::{Clock, real_now};
 use crate::exit::{self, Death};
 use crate::monitor::entry::{Tie, heed};
+use crate::observe;
 use crate::reason::ExitReason;
 use crate::scheduler::Scheduler;
 use crate::scheduler::elastic::Elastic;
@@ -90,15 +91,18 @@ pub(super) struct Dying {
 impl Placed {
     /// An actor is gone, and those who watched have been told.
     fn note_death(&self, cell: &CellRef, dying: &Dying) {
-        let (Some(deaths), Some(since)) = (&self.shared.deaths, dying.since) else { return };
+        let Some(since) = dying.since else { return };
         let at = real_now();
+        let took = at.saturating_duration_since(since);
+        observe::gone(cell.id, self.kind.actor, cell.name().map(|name| &**name), cell.reason(), took);
+        let Some(deaths) = &self.shared.deaths else { return };
         deaths.note(Obituary {
             id: cell.id,
             actor: (self.kind.actor)(),
             name: cell.name().cloned(),
             reason: cell.reason().cloned(),
             at,
-            took: at.saturating_duration_since(since),
+            took,
             told: dying.death.told(),
         });
     }
@@ -134,22 +138,24 @@ impl Host for Placed {
     }
 
     fn death(&self, reason: ExitReason) -> Dying {
-        let since = (self.shared.deaths.is_some() && !self.place.feeds()).then(real_now);
+        let wanted = observe::TIMES_EXITS || self.shared.deaths.is_some();
+        let since = (wanted && !self.place.feeds()).then(real_now);
         Dying { death: Death::new(reason), since }
     }
 
     fn retire(&self, consumer: &mut Consumer<Erased>, dying: &mut Dying) -> bool {
+        consumer.cell().observed.die(dying.since);
         let done = exit::retire(consumer, &mut dying.death);
         if done {
-            if dying.since.is_some() {
-                self.note_death(consumer.cell(), dying);
-            }
             if let Place::Thread(thread) = &self.place {
                 thread.end();
             }
             match self.place.feeds() {
                 true => self.shared.one_feeder_gone(),
-                false => self.shared.one_gone(),
+                false => {
+                    self.note_death(consumer.cell(), dying);
+                    self.shared.one_gone();
+                }
             }
         }
         done
@@ -270,6 +276,7 @@ fn start_bound<A: Starts<K>, K, T, B: Bond + 'static>(
     let shared = options.runtime.map_or_else(current, Ok)?;
     let birth = Birth { name: options.name, bound: options.mailbox.build()? };
     shared.one_more();
+    observe::born();
     let thread = (backend == Backend::Thread).then(OwnThread::new);
     let host = Placed {
         shared: StdArc::clone(&shared),
@@ -287,7 +294,10 @@ fn start_bound<A: Starts<K>, K, T, B: Bond + 'static>(
         let bond = bind(consumer.cell());
         tied = tie.is_some() && bond.holds();
         let stage = Stage::new(actor, consumer.address());
-        turn::live::<A, A::Hooks>(stage, consumer, (tie, bond))
+        let cell = consumer.cell();
+        let span =
+            observe::life(&cell.observed, cell.id, std::any::type_name::<A>, cell.name().map(|name| &**name));
+        turn::live::<A, A::Hooks>(stage, consumer, (tie, bond, span))
     });
     let first = Runnable::first(&strong);
     if !tied {
