@@ -1,9 +1,14 @@
 //! Who waits for whom.
 
+use std::time::Duration;
+
 use deathwatch::{ActorId, ActorRef, Context, Message, Runtime, Snapshot};
 
 use crate::doll::{Doll, Play, TaskDoll, ThreadDoll};
-use crate::support::{poll_once, solo};
+use crate::support::{poll_once, solo_by_hand};
+
+/// The time limit of each request.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Asks the next one, and that one the next; the reply is how many there are behind.
 struct Ask(Vec<Asked>);
@@ -22,13 +27,6 @@ impl Asked {
         match self {
             Asked::Task(one) => one.id(),
             Asked::Thread(one) => one.id(),
-        }
-    }
-
-    fn kill(&self) {
-        match self {
-            Asked::Task(one) => one.kill(),
-            Asked::Thread(one) => one.kill(),
         }
     }
 
@@ -56,8 +54,8 @@ impl deathwatch::tasks::Handler<Ask> for AsTask {
         let Some((first, rest)) = path.split_first() else { return 0 };
         let rest = Ask(rest.to_vec());
         match first {
-            Asked::Task(one) => one.request(rest).no_timeout().await.map_or(0, |n| n + 1),
-            Asked::Thread(one) => one.request(rest).no_timeout().await.map_or(0, |n| n + 1),
+            Asked::Task(one) => one.request(rest).timeout(SECOND).await.map_or(0, |n| n + 1),
+            Asked::Thread(one) => one.request(rest).timeout(SECOND).await.map_or(0, |n| n + 1),
         }
     }
 }
@@ -69,8 +67,8 @@ impl deathwatch::threads::Handler<Ask> for AsThread {
         let Some((first, rest)) = path.split_first() else { return 0 };
         let rest = Ask(rest.to_vec());
         match first {
-            Asked::Task(one) => one.request(rest).no_timeout().wait().map_or(0, |n| n + 1),
-            Asked::Thread(one) => one.request(rest).no_timeout().wait().map_or(0, |n| n + 1),
+            Asked::Task(one) => one.request(rest).timeout(SECOND).wait().map_or(0, |n| n + 1),
+            Asked::Thread(one) => one.request(rest).timeout(SECOND).wait().map_or(0, |n| n + 1),
         }
     }
 }
@@ -90,7 +88,7 @@ fn until(runtime: &Runtime, so: impl Fn(&Snapshot) -> bool) -> Snapshot {
 fn a_ring_is_seen() {
     let _dog = watchdog!();
     for threads in [[false, false, false], [true, true, true], [false, true, false]] {
-        let runtime = solo();
+        let (runtime, clock) = solo_by_hand();
         let all: Vec<Asked> = threads.iter().map(|thread| Asked::on(&runtime, *thread)).collect();
         let [a, b, c] = &all[..] else { unreachable!() };
         a.ask(&[b.clone(), c.clone(), a.clone()]);
@@ -104,12 +102,7 @@ fn a_ring_is_seen() {
                 .contains(&format!("wait for one another: {} {} {}", ring[0], ring[1], ring[2]))
         );
         assert!(snapshot.to_dot().contains(&format!("a{} -> a{} [style=dotted", c.id().get(), a.id().get())));
-        b.kill();
-        // Killed where it awaits; on a thread, it is when its own request is over.
-        if threads[1] {
-            a.kill();
-            c.kill();
-        }
+        clock.advance(SECOND);
         until(&runtime, |snapshot| snapshot.wait_rings().is_empty());
     }
 }
@@ -123,7 +116,7 @@ fn a_chain_is_no_ring() {
     let (doll, _) = ThreadDoll::on(&runtime);
     let wedge = doll.wedge();
     let target = doll.clone();
-    // The second is held by a third that does not answer yet.
+    // Asked beside the handler: who pipes does not wait.
     let (watcher, _) = TaskDoll::on(&runtime);
     watcher.tell(move |_, ctx| {
         let asked = target.ask(|_, _| ());

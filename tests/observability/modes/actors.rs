@@ -181,7 +181,7 @@ fn what_it_has_done<D: Doll>() {
     D::note(&doll, 4);
     let seen = until(&runtime, &doll, |info| info.handled == Some(5));
     assert_eq!(seen.last_message, Some(std::any::type_name::<crate::support::Note>()));
-    // A panic ends a message as well, and a `Down` is one.
+    // A `Down` is a message as well.
     let (target, _) = D::on(&runtime);
     let watched = target.clone();
     doll.call(move |_, ctx| D::monitor(ctx, &watched));
