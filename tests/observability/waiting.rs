@@ -122,7 +122,7 @@ fn a_chain_is_no_ring() {
         let asked = target.ask(|_, _| ());
         ctx.pipe(asked, |_| crate::support::Note(1));
     });
-    a.ask(&[b.clone()]);
+    a.ask(std::slice::from_ref(&b));
     let snapshot = until(&runtime, |snapshot| snapshot.actor(a.id()).is_some_and(|a| a.handled == Some(1)));
     assert!(snapshot.wait_rings().is_empty());
     assert!(snapshot.actor(a.id()).expect("lives").waits_for.is_empty(), "it has its reply");
