@@ -131,7 +131,7 @@ impl std::error::Error for RequestError {
 
 impl<M: Message> Request<M> {
     fn new(asker: Asker<M, M::Reply>, target: CellRef, stage: Stage) -> Self {
-        Request { asker, target, stage, limit: Limit::For(DEFAULT_LIMIT), waiting: Waiting::default() }
+        Request { asker, target, stage, limit: Limit::For(DEFAULT_LIMIT), waiting: Waiting::nobody() }
     }
 
     /// The message is in the mailbox, or was refused because the actor is ending.

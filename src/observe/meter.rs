@@ -83,10 +83,13 @@ impl Stamp {
 }
 
 /// Monitors that are no more, to be reported when there is no guard.
-#[derive(Default)]
 pub struct Lost(usize);
 
 impl Lost {
+    pub fn none() -> Self {
+        Lost(0)
+    }
+
     pub fn one(&mut self, is_monitor: impl FnOnce() -> bool) {
         self.0 += usize::from(is_monitor());
     }

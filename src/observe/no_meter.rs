@@ -52,10 +52,14 @@ impl Stamp {
     }
 }
 
-#[derive(Default)]
 pub struct Lost;
 
 impl Lost {
+    #[inline(always)]
+    pub fn none() -> Self {
+        Lost
+    }
+
     #[inline(always)]
     pub fn one(&mut self, _is_monitor: impl FnOnce() -> bool) {}
 

@@ -59,10 +59,14 @@ impl Count {
     }
 }
 
-#[derive(Default)]
 pub struct Waiting;
 
 impl Waiting {
+    #[inline(always)]
+    pub fn nobody() -> Self {
+        Waiting
+    }
+
     #[inline(always)]
     pub fn begin(&mut self, _target: impl FnOnce() -> ActorId) {}
 

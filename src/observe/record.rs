@@ -161,10 +161,13 @@ impl Count {
 }
 
 /// A request that an actor waits for, or nobody does. Dropped, nobody does.
-#[derive(Default)]
 pub struct Waiting(Option<(Record, usize)>);
 
 impl Waiting {
+    pub fn nobody() -> Self {
+        Waiting(None)
+    }
+
     /// Who runs on this thread waits for that one, unless somebody does already.
     pub fn begin(&mut self, target: impl FnOnce() -> ActorId) {
         if self.0.is_some() {

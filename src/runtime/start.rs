@@ -89,9 +89,22 @@ pub(super) struct Dying {
 }
 
 impl Placed {
+    /// Looks at the time, once, if somebody wants to know when an actor died. Not a part of what runs an actor, as what follows: there,
+    /// it would take registers from the message loop.
+    #[cold]
+    #[inline(never)]
+    fn begin_to_die(&self, cell: &CellRef, dying: &mut Dying) {
+        let wanted = observe::TIMES_EXITS || self.shared.deaths.is_some();
+        if wanted && dying.since.is_none() && !self.place.feeds() {
+            dying.since = Some(real_now());
+            cell.observed.die(dying.since);
+        }
+    }
+
     /// An actor is gone, and those who watched have been told.
-    fn note_death(&self, cell: &CellRef, dying: &Dying) {
-        let Some(since) = dying.since else { return };
+    #[cold]
+    #[inline(never)]
+    fn note_death(&self, cell: &CellRef, dying: &Dying, since: Instant) {
         let at = real_now();
         let took = at.saturating_duration_since(since);
         observe::gone(cell.id, self.kind.actor, cell.name().map(|name| &**name), cell.reason(), took);
@@ -138,13 +151,11 @@ impl Host for Placed {
     }
 
     fn death(&self, reason: ExitReason) -> Dying {
-        let wanted = observe::TIMES_EXITS || self.shared.deaths.is_some();
-        let since = (wanted && !self.place.feeds()).then(real_now);
-        Dying { death: Death::new(reason), since }
+        Dying { death: Death::new(reason), since: None }
     }
 
     fn retire(&self, consumer: &mut Consumer<Erased>, dying: &mut Dying) -> bool {
-        consumer.cell().observed.die(dying.since);
+        self.begin_to_die(consumer.cell(), dying);
         let done = exit::retire(consumer, &mut dying.death);
         if done {
             if let Place::Thread(thread) = &self.place {
@@ -153,7 +164,9 @@ impl Host for Placed {
             match self.place.feeds() {
                 true => self.shared.one_feeder_gone(),
                 false => {
-                    self.note_death(consumer.cell(), dying);
+                    if let Some(since) = dying.since {
+                        self.note_death(consumer.cell(), dying, since);
+                    }
                     self.shared.one_gone();
                 }
             }

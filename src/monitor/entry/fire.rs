@@ -370,7 +370,7 @@ impl Unwatching {
 
     fn close_table(&mut self, watcher: &CellRef) {
         // Targets of entries that had fired and that nobody else holds; only those who died at the same time.
-        let (mut targets, mut lost) = (Vec::new(), Lost::default());
+        let (mut targets, mut lost) = (Vec::new(), Lost::none());
         let pinned = pin();
         watcher.table.close(&pinned, |hook| {
             let entry = of_hook(hook);

@@ -226,7 +226,7 @@ unsafe fn open<S: Station, N: Notice<S>>(node: NonNull<Node>, stage: NonNull<()>
 
 /// Says that a monitor is no more. Not to be called under a guard.
 fn one_less() {
-    let mut lost = Lost::default();
+    let mut lost = Lost::none();
     lost.one(|| true);
     lost.report();
 }
