@@ -77,6 +77,12 @@ impl Deaths {
         }
     }
 
+    /// How many are kept, wanted or not.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
     /// The last ones, the latest first.
     pub(super) fn latest(&self) -> Vec<StdArc<Obituary>> {
         let mut found = Vec::new();
