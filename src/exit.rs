@@ -14,6 +14,7 @@
 use crate::cell::Consumer;
 use crate::mailbox::node::Chain;
 use crate::monitor::entry::{Firing, Unwatching, let_go};
+use crate::observe::Told;
 use crate::reason::ExitReason;
 
 /// How many messages, watchers or monitors are dealt with before others may run.
@@ -24,6 +25,7 @@ pub struct Death {
     phase: Phase,
     /// Those who wait for the end.
     waits: Chain,
+    told: Told,
 }
 
 enum Phase {
@@ -37,7 +39,12 @@ enum Phase {
 impl Death {
     /// An actor whose life has just ended.
     pub fn new(reason: ExitReason) -> Self {
-        Death { phase: Phase::Discarding(Some(reason)), waits: Chain::new() }
+        Death { phase: Phase::Discarding(Some(reason)), waits: Chain::new(), told: Told::default() }
+    }
+
+    /// How many monitors have been told, if somebody counts.
+    pub fn told(&self) -> Option<usize> {
+        self.told.count()
     }
 }
 
@@ -61,6 +68,7 @@ pub fn retire<S: 'static>(consumer: &mut Consumer<S>, death: &mut Death) -> bool
                 if !firing.step(consumer.cell(), BUDGET, &mut death.waits) {
                     return false;
                 }
+                death.told = std::mem::take(&mut firing.told);
                 death.phase = Phase::Unwatching(Unwatching::default());
             }
             Phase::Unwatching(unwatching) => {

@@ -42,6 +42,9 @@
 //! - `macros` (on): the derives. Whatever they write can be written by hand, in a line or three.
 //! - `tokio`: handlers may await what tokio makes; see `RuntimeBuilder::tokio`.
 //! - `tower`: an actor as a `Service` of tower's; see `ActorRef::service`.
+//! - `introspection`: a [`Snapshot`] shows what actors have handled, and who waits for whom.
+//! - `serde`: a [`Snapshot`] can be serialized.
+//! - `metrics`, `tracing`: what happens is told to a recorder, or a subscriber, of the crate of that name.
 //!
 //! # `panic = "abort"`
 //!
@@ -63,6 +66,7 @@ mod id;
 #[allow(unsafe_code)]
 mod mailbox;
 mod monitor;
+mod observe;
 mod pool;
 mod reason;
 #[allow(unsafe_code)]
@@ -108,6 +112,7 @@ pub use pool::{OwnQueues, Pool, PoolBuilder, PoolError, PoolSend, PoolStats, Sha
 pub use reason::{ErrorReport, ExitReason, LinkReport, PanicReport};
 pub use registry::{Key, LookupError, Query, RegisterError, Registry, Resolved};
 pub use runtime::attach::{Attachment, StreamEnd};
+pub use runtime::snapshot::{self, Snapshot};
 pub use runtime::{
     ActorFuture, Backend, Mailbox, Options, Runtime, RuntimeBuilder, ShutdownError, StartError, Starts,
 };
@@ -217,6 +222,8 @@ mod guide {
     struct Erlang;
     #[doc = include_str!("../docs/guide/supervision.md")]
     struct Supervision;
+    #[doc = include_str!("../docs/guide/observability.md")]
+    struct Observability;
     #[doc = include_str!("../docs/guide/tokio.md")]
     struct Tokio;
     #[doc = include_str!("../docs/guide/monitors.md")]

@@ -12,6 +12,7 @@ use crate::actor::stage::Stage;
 use crate::actor::stash::Stash;
 use crate::mailbox::shelf::Shelf;
 use crate::reason::ExitReason;
+use crate::runtime::snapshot::Mode;
 use crate::runtime::{self, Backend, Options, StartError, Starts};
 use crate::turn::Hooks;
 
@@ -176,6 +177,7 @@ impl<A: Handler<M>, M: Message> SentTo<A, Tasks> for M {
 
 impl<A: Actor> Starts<Tasks> for A {
     type Hooks = Tasks;
+    const MODE: Mode = Mode::Tasks;
 
     fn backend(asked: Option<Backend>) -> Result<Backend, StartError> {
         Ok(asked.unwrap_or(Backend::Scheduler))

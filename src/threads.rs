@@ -15,6 +15,7 @@ use crate::actor::stage::Stage;
 use crate::actor::stash::Stash;
 use crate::mailbox::shelf::Shelf;
 use crate::reason::ExitReason;
+use crate::runtime::snapshot::Mode;
 use crate::runtime::{self, Backend, Options, StartError, Starts};
 use crate::turn::Hooks;
 
@@ -175,6 +176,7 @@ impl<A: Handler<M>, M: Message> SentTo<A, Threads> for M {
 
 impl<A: Actor> Starts<Threads> for A {
     type Hooks = Threads;
+    const MODE: Mode = Mode::Threads;
 
     fn backend(asked: Option<Backend>) -> Result<Backend, StartError> {
         match asked {

@@ -45,7 +45,10 @@ pub fn live<A: Send + 'static, H: Hooks<A>>(
         let mut act = Act::Start;
         let reason = loop {
             let ended = Quiet::begin(|| match &mut act {
-                Act::Start => SlotFuture::new(H::started(&mut life.stage)),
+                Act::Start => {
+                    let starting = life.consumer.cell().observed.starting();
+                    SlotFuture::new(starting.of(|| H::started(&mut life.stage)))
+                }
                 Act::Handle(parcel) => match parcel.take() {
                     Some(parcel) => parcel.open(&mut life.stage),
                     None => SlotFuture::ready(()),

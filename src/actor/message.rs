@@ -93,6 +93,17 @@ pub trait SentTo<A, K>: Message + Sized {
     }
 }
 
+/// Calls the handler, in sight of whoever observes the actor.
+pub fn call<'a, A, K, M>(message: M, stage: &'a mut Stage<A>) -> impl Future<Output = M::Reply> + Send + 'a
+where
+    A: 'static,
+    M: SentTo<A, K>,
+    K: 'a,
+{
+    let part = stage.cell().observed.handling::<M>(stage.cell().id, || stage.cell().inbox.high_water());
+    part.of(move || message.call(stage))
+}
+
 /// Puts a letter aside if its actor postpones the message in it and has room; otherwise gives it back, to be handled. For an
 /// actor without a stash this is nothing at all.
 pub fn unless_postponed<A, K, M, L>(letter: L, message: fn(&L) -> &M, stage: &mut Stage<A>) -> Option<L>
@@ -152,7 +163,7 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Told<M
 
     fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
         match unless_postponed(self, |told| &told.message, stage) {
-            Some(told) => SlotFuture::new(told.message.call(stage).map(guard::drop_quietly)),
+            Some(told) => SlotFuture::new(call(told.message, stage).map(guard::drop_quietly)),
             None => SlotFuture::ready(()),
         }
     }
@@ -172,7 +183,7 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Asked<
     fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
         match unless_postponed(self, |asked| &asked.message, stage) {
             Some(Asked { answerer, message, .. }) => {
-                SlotFuture::new(message.call(stage).map(|reply| answerer.answer(reply)))
+                SlotFuture::new(call(message, stage).map(|reply| answerer.answer(reply)))
             }
             None => SlotFuture::ready(()),
         }
@@ -220,7 +231,7 @@ where
 {
     fn notify<'a>(self, down: Down, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
         let message = (self.retell)(down);
-        SlotFuture::new(message.call(stage).map(guard::drop_quietly))
+        SlotFuture::new(call(message, stage).map(guard::drop_quietly))
     }
 
     fn may_wait(stage: &mut Stage<A>) -> bool {
@@ -252,7 +263,7 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Mourne
             guard::drop_quietly(message);
             return SlotFuture::ready(());
         }
-        SlotFuture::new(message.call(stage).map(guard::drop_quietly))
+        SlotFuture::new(call(message, stage).map(guard::drop_quietly))
     }
 }
 
@@ -266,7 +277,7 @@ where
     Exit: SentTo<A, K>,
 {
     fn tell(exit: Exit, stage: &mut Stage<A>) -> SlotFuture<'_, ()> {
-        SlotFuture::new(exit.call(stage).map(guard::drop_quietly))
+        SlotFuture::new(call(exit, stage).map(guard::drop_quietly))
     }
 }
 

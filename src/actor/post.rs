@@ -8,6 +8,7 @@ use crate::guard;
 use crate::mailbox::bound::Admission;
 use crate::mailbox::exchange::{self, Respond};
 use crate::mailbox::parcel::{Letter, Parcel};
+use crate::observe::{self, Rejection};
 
 /// Sends a message without an asker.
 pub fn send<A, M, K>(to: &Address<Stage<A>>, message: M) -> Result<(), SendError<M>>
@@ -32,10 +33,14 @@ pub fn letter<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<()
             Ok(())
         }
         Admission::Drop => {
+            observe::rejected(Rejection::Full);
             guard::drop_quietly(letter);
             Ok(())
         }
-        Admission::Full => Err(SendError::Full { message: letter }),
+        Admission::Full => {
+            observe::rejected(Rejection::Full);
+            Err(SendError::Full { message: letter })
+        }
     }
 }
 
@@ -45,6 +50,7 @@ pub fn push<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<(), 
 }
 
 fn closed<M>(cell: &CellRef, message: M) -> SendError<M> {
+    observe::rejected(Rejection::Closed);
     SendError::Closed { message, reason: cell.reason().cloned() }
 }
 
@@ -93,14 +99,16 @@ where
     let cell = to.cell().clone();
     // A parcel that is refused or dropped here tells its asker so; the request finds out by itself.
     if cell.inbox.is_closed() {
+        observe::rejected(Rejection::Closed);
         drop(parcel);
         return Request::sent(asker, cell);
     }
     let admission = cell.bound().map_or(Admission::Push, |bound| bound.admit());
     match (admission, cell.bound()) {
         (Admission::Push, bound) => {
-            if let (Err(_), Some(bound)) = (to.push_parcel(parcel), bound) {
-                bound.free_place();
+            if to.push_parcel(parcel).is_err() {
+                observe::rejected(Rejection::Closed);
+                bound.inspect(|bound| bound.free_place());
             }
             Request::sent(asker, cell)
         }
@@ -113,6 +121,7 @@ where
             Request::waiting(asker, cell, bound, to.hold(parcel))
         }
         (Admission::Full | Admission::Drop | Admission::Displace, _) => {
+            observe::rejected(Rejection::Full);
             drop(parcel);
             Request::refused(asker, cell)
         }

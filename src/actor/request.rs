@@ -14,6 +14,7 @@ use crate::clock::{self, Clock};
 use crate::mailbox::bound::{Bound, Place};
 use crate::mailbox::exchange::{Asker, NoAnswer};
 use crate::monitor::entry::Wait;
+use crate::observe::Waiting;
 use crate::reason::ExitReason;
 use crate::structs::once::Once;
 use crate::sync::Arc;
@@ -56,6 +57,7 @@ pub struct Request<M: Message> {
     target: CellRef,
     stage: Stage,
     limit: Limit,
+    waiting: Waiting,
 }
 
 /// Who took a question that any of several actors may take. Set before it is handled.
@@ -129,7 +131,7 @@ impl std::error::Error for RequestError {
 
 impl<M: Message> Request<M> {
     fn new(asker: Asker<M, M::Reply>, target: CellRef, stage: Stage) -> Self {
-        Request { asker, target, stage, limit: Limit::For(DEFAULT_LIMIT) }
+        Request { asker, target, stage, limit: Limit::For(DEFAULT_LIMIT), waiting: Waiting::nobody() }
     }
 
     /// The message is in the mailbox, or was refused because the actor is ending.
@@ -292,15 +294,19 @@ impl<M: Message> Future for Request<M> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Poll::Ready(outcome) = self.poll_outcome(cx) {
             self.stage = Stage::Over;
+            self.waiting.end();
             return Poll::Ready(outcome);
         }
         if !matches!(self.stage, Stage::Reply | Stage::Pooled(_)) {
             self.asker.register(cx); // for the alarm
         }
         if !self.is_late() {
+            let this = &mut *self;
+            this.waiting.begin(|| this.target.id);
             return Poll::Pending;
         }
         self.stage = Stage::Over;
+        self.waiting.end();
         Poll::Ready(Err(RequestError::Timeout))
     }
 }

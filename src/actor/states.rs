@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::context::Context;
-use super::message::{Message, SentTo};
+use super::message::{Message, SentTo, call};
 use super::stage::Stage;
 use super::stash::Stash;
 use super::timer::TimerRef;
@@ -216,6 +216,6 @@ where
     const COUNTED: bool = false;
 
     fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
-        SlotFuture::new(StateTimeout.call(stage).map(guard::drop_quietly))
+        SlotFuture::new(call(StateTimeout, stage).map(guard::drop_quietly))
     }
 }

@@ -15,6 +15,7 @@ use super::life::{End, Notify};
 use super::{Address, Birth, Cell, CellRef, Consumer, Erased, Strong, drop_in_place_quietly};
 use crate::clock::{Clock, real_now};
 use crate::guard;
+use crate::observe;
 use crate::reason::ExitReason;
 use crate::reclaim::pin;
 use crate::structs::pool;
@@ -30,6 +31,7 @@ pub(super) struct Vtable {
     pub(super) clock: unsafe fn(&CellRef) -> Option<&Clock>,
     pub(super) home: unsafe fn(&CellRef) -> Option<Arc<dyn Any + Send + Sync>>,
     pub(super) recall: unsafe fn(&CellRef),
+    host: unsafe fn(&CellRef) -> &dyn Any,
     /// What its messages are opened with.
     pub(super) stage: fn() -> TypeId,
     run: unsafe fn(&CellRef, bool) -> Run,
@@ -69,7 +71,7 @@ pub trait Host: Send + Sync + 'static {
     /// Ends the cell if it has been killed and waits to be run by somebody who may never do so.
     fn recall(&self) {}
 
-    /// In debug builds: the life has run for so long without awaiting.
+    /// In debug builds, and where somebody observes it: the life has run for so long without awaiting.
     fn note_run(&self, took: Duration) {
         let _ = took;
     }
@@ -103,6 +105,7 @@ const fn vtable<S: 'static, F: Future<Output = ExitReason> + 'static, H: Host>()
         clock: clock::<F, H>,
         home: home::<F, H>,
         recall: recall::<F, H>,
+        host: host::<F, H>,
         run: run::<F, H>,
         end: end::<F, H>,
     }
@@ -252,6 +255,12 @@ impl CellRef {
         same.then(|| Address { cell: self.clone(), stage: PhantomData })
     }
 
+    /// Where it runs, for those above who know the type.
+    pub fn host(&self) -> &dyn Any {
+        // SAFETY: the vtable belongs to this block.
+        unsafe { (self.vtable.host)(self) }
+    }
+
     /// The cell as an address to which nothing can be sent.
     pub fn anonymous(&self) -> Address<Erased> {
         Address { cell: self.clone(), stage: PhantomData }
@@ -294,6 +303,11 @@ unsafe fn home<F, H: Host>(cell: &CellRef) -> Option<Arc<dyn Any + Send + Sync>>
 unsafe fn recall<F, H: Host>(cell: &CellRef) {
     // SAFETY: by the contract.
     unsafe { of::<F, H>(cell) }.host.recall();
+}
+
+unsafe fn host<F: 'static, H: Host>(cell: &CellRef) -> &dyn Any {
+    // SAFETY: by the contract.
+    &unsafe { of::<F, H>(cell) }.host
 }
 
 /// One run: polls the life, or goes on with the end.
@@ -353,9 +367,9 @@ fn killed(cell: &CellRef, abandoned: bool) -> Option<ExitReason> {
     Some(panicked.cloned().unwrap_or(ExitReason::Kill))
 }
 
-/// Runs `f`; in debug builds, tells the host how long it took.
+/// Runs `f`; in debug builds, and where somebody observes it, tells the host how long it took.
 fn timed<R>(host: &impl Host, f: impl FnOnce() -> R) -> R {
-    if !cfg!(debug_assertions) {
+    if !cfg!(debug_assertions) && !observe::TIMES_RUNS {
         return f();
     }
     // The real time, whatever the runtime's clock shows: it is about a thread that is kept.
@@ -367,6 +381,7 @@ fn timed<R>(host: &impl Host, f: impl FnOnce() -> R) -> R {
 
 fn poll<F: Future<Output = ExitReason>>(cell: &CellRef, life: Pin<&mut F>) -> Poll<ExitReason> {
     let waker = ManuallyDrop::new(waker(cell.0));
+    let _entered = cell.observed.enter();
     match guard::catch(|| life.poll(&mut Context::from_waker(&waker))) {
         Ok(poll) => poll,
         Err(panic) => Poll::Ready(panic),

@@ -40,6 +40,16 @@ pub struct Life {
 pub struct Snapshot(usize);
 
 impl Snapshot {
+    /// Does a thread run it?
+    pub fn running(self) -> bool {
+        self.0 & RUNNING != 0
+    }
+
+    /// Is it queued, or will it be again?
+    pub fn notified(self) -> bool {
+        self.0 & NOTIFIED != 0
+    }
+
     /// Was it asked to stop?
     pub fn stop(self) -> bool {
         self.0 & STOP != 0

@@ -33,6 +33,7 @@ use crate::mailbox::inbox::{Inbox, Push};
 use crate::mailbox::node::{Discard, Unopened};
 use crate::mailbox::parcel::{Parcel, Sealed};
 use crate::mailbox::shelf::Shelf;
+use crate::observe::Observed;
 use crate::reason::ExitReason;
 use crate::structs::list::List;
 use crate::structs::map_slot::MapSlot;
@@ -45,12 +46,14 @@ pub mod life;
 mod ptr;
 mod signals;
 mod slot;
+mod stance;
 
 pub use body::{Host, Runnable, spawn};
 use life::{Life, Notify};
 pub use ptr::CellPtr;
 use signals::Signals;
 pub use slot::CellSlot;
+pub use stance::Stance;
 
 /// The front of every actor's block.
 pub struct Cell {
@@ -77,6 +80,8 @@ pub struct Cell {
     pub cause: Once<ExitReason>,
     /// Why it died. Set: it is dead.
     pub reason: Once<ExitReason>,
+    /// For whoever observes it.
+    pub observed: Observed,
     tracked: Tracked,
 }
 
@@ -105,6 +110,7 @@ impl Cell {
             id: ActorId::next(),
             cause: Once::new(),
             reason: Once::new(),
+            observed: Observed::new(),
             tracked: Tracked::new(),
         }
     }
@@ -184,6 +190,7 @@ impl Cell {
             drop_in_place_quietly(&raw mut (*this).signals);
             drop_in_place_quietly(&raw mut (*this).cause);
             drop_in_place_quietly(&raw mut (*this).reason);
+            drop_in_place_quietly(&raw mut (*this).observed);
         }
     }
 }
@@ -325,13 +332,19 @@ impl CellRef {
     /// caller's.
     pub unsafe fn push(&self, node: NonNull<crate::mailbox::node::Node>) -> bool {
         // SAFETY: by the contract.
+        let counted = unsafe { node.as_ref() }.vtable().counted;
+        self.observed.coming(counted);
+        // SAFETY: by the contract.
         match unsafe { self.inbox.push(node) } {
             Push::Queued => true,
             Push::Wake => {
                 self.wake();
                 true
             }
-            Push::Closed => false,
+            Push::Closed => {
+                self.observed.refused(counted);
+                false
+            }
         }
     }
 }
@@ -546,6 +559,7 @@ impl<S: 'static> Consumer<S> {
     pub fn pop(&mut self) -> Option<Parcel<S>> {
         // SAFETY: we are the consumer; what comes out was made for S.
         let parcel = unsafe { Parcel::<S>::from_raw(self.cell().inbox.pop()?) };
+        self.cell().observed.taken(parcel.is_counted(), parcel.stamp());
         match self.cell().bound() {
             Some(bound) if parcel.is_counted() => bound.free_place(),
             _ => {}

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use super::core::Core;
 use super::group::Group;
 use crate::actor::handle::ActorHandle;
-use crate::actor::message::{Message, SentTo, unless_postponed};
+use crate::actor::message::{Message, SentTo, call, unless_postponed};
 use crate::actor::stage::Stage;
 use crate::cell::{CellRef, Strong};
 use crate::guard;
@@ -141,7 +141,7 @@ where
             }
         }
         match unless_postponed(self, |changed| &changed.change, stage) {
-            Some(Changed { change, .. }) => SlotFuture::new(change.call(stage).map(guard::drop_quietly)),
+            Some(Changed { change, .. }) => SlotFuture::new(call(change, stage).map(guard::drop_quietly)),
             None => SlotFuture::ready(()),
         }
     }

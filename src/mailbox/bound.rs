@@ -127,9 +127,15 @@ impl Bound {
         }
     }
 
-    /// How many messages have a place.
+    /// How many messages can have a place.
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// How many messages have one.
+    pub fn depth(&self) -> usize {
+        // ORDERING: Relaxed: statistics.
+        self.ring.as_ref().map_or_else(|| self.used.load(Ordering::Relaxed), Ring::len)
     }
 
     /// Do senders wait for room?

@@ -3,6 +3,7 @@
 use std::ptr::{self, NonNull};
 
 use super::node::{Chain, Node};
+use crate::observe;
 use crate::sync::UnsafeCell;
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -162,6 +163,7 @@ impl Inbox {
             (*local).depth += (*local).chain.append_reversed(newest);
             (*local).depth
         });
+        observe::depth(depth);
         // ORDERING: Relaxed, both: written by the consumer only, read for statistics.
         if depth > self.high_water.load(Ordering::Relaxed) {
             // ORDERING: as above.
@@ -239,6 +241,12 @@ impl Inbox {
                 (*local).depth += 1;
             }
         });
+    }
+
+    /// Does the consumer sleep, with nothing there? A look, on whose strength nothing is done.
+    pub fn is_parked(&self) -> bool {
+        // ORDERING: Relaxed: statistics.
+        self.word.load(Ordering::Relaxed) == parked()
     }
 
     /// Takes no more messages?

@@ -3,6 +3,7 @@
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
+use crate::observe::Stamp;
 use crate::structs::future::SlotFuture;
 use crate::sync::{UnsafeCell, hint};
 
@@ -15,6 +16,8 @@ pub struct Node {
     /// Written by the thread that pushes before the node is published, then by the consumer.
     next: UnsafeCell<*mut Node>,
     vtable: NonNull<NodeVtable>,
+    /// For whoever observes.
+    stamp: Stamp,
 }
 
 /// What can be done with a block taken out of a mailbox.
@@ -49,7 +52,7 @@ pub enum Unopened {
 impl Node {
     /// The head of a block that is in no mailbox.
     pub fn new(vtable: &'static NodeVtable) -> Self {
-        Node { next: UnsafeCell::new(ptr::null_mut()), vtable: NonNull::from(vtable) }
+        Node { next: UnsafeCell::new(ptr::null_mut()), vtable: NonNull::from(vtable), stamp: Stamp::now() }
     }
 
     /// The head of a block whose vtable is the front of a larger one, which [`vtable_ptr`](Self::vtable_ptr) gives
@@ -59,13 +62,18 @@ impl Node {
     ///
     /// The vtable lives for ever.
     pub unsafe fn with_larger(vtable: NonNull<NodeVtable>) -> Self {
-        Node { next: UnsafeCell::new(ptr::null_mut()), vtable }
+        Node { next: UnsafeCell::new(ptr::null_mut()), vtable, stamp: Stamp::none() }
     }
 
     /// How to open and discard the block.
     pub fn vtable(&self) -> &'static NodeVtable {
         // SAFETY: made from a static reference, or by the contract of `with_larger`.
         unsafe { self.vtable.as_ref() }
+    }
+
+    /// When it was made, for whoever observes.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
     }
 
     /// The vtable as it was given.

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 
 use super::node::{Discard, Node, NodeVtable, Unopened};
 use crate::guard;
+use crate::observe::Stamp;
 use crate::structs::future::SlotFuture;
 use crate::structs::pool;
 use crate::sync::Tracked;
@@ -70,6 +71,12 @@ impl<S: 'static> Parcel<S> {
     pub fn is_counted(&self) -> bool {
         // SAFETY: the block is ours.
         unsafe { self.node.0.as_ref() }.vtable().counted
+    }
+
+    /// When it was made, for whoever observes.
+    pub fn stamp(&self) -> Stamp {
+        // SAFETY: the block is ours.
+        unsafe { self.node.0.as_ref() }.stamp()
     }
 }
 

@@ -13,9 +13,10 @@ use std::task::{Context as TaskContext, Poll};
 use futures::{FutureExt, Stream};
 
 use super::shared::Shared;
-use super::start::{Place, Placed};
+use super::snapshot::Mode;
+use super::start::{Described, Place, Placed};
 use crate::actor::context::Context;
-use crate::actor::message::{SentTo, unless_postponed};
+use crate::actor::message::{SentTo, call, unless_postponed};
 use crate::actor::stage::Stage;
 use crate::cell::{self, Address, Birth, CellRef, Consumer, Erased, Runnable};
 use crate::guard;
@@ -104,7 +105,7 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Brough
         else {
             return SlotFuture::ready(());
         };
-        SlotFuture::new(message.call(stage).map(move |reply| {
+        SlotFuture::new(call(message, stage).map(move |reply| {
             guard::drop_quietly(reply);
             drop(credit);
         }))
@@ -458,7 +459,11 @@ where
         Feed::Stream => Place::Stream(seat.clone()),
         Feed::Iterator => Place::Iterator,
     };
-    let host = Placed { shared: StdArc::clone(&shared), place, actor: std::any::type_name::<L> };
+    let host = Placed {
+        shared: StdArc::clone(&shared),
+        place,
+        kind: const { &Described { actor: std::any::type_name::<L>, mode: Mode::Tasks } },
+    };
     let mut tied = false;
     // On somebody else's executor its end may have to be brought about, after that of the actor.
     let judge = seat.is_some().then(|| StdArc::clone(&shared));

@@ -13,13 +13,17 @@ use crate::scheduler::guest::{Guests, Spawn};
 use crate::scheduler::idle::MOST_WORKERS;
 use crate::scheduler::{Around, Config, Scheduler};
 use crate::sync::thread;
+use deaths::Deaths;
 use names::Names;
 use shared::Shared;
+use snapshot::Snapshot;
 
 pub mod attach;
+mod deaths;
 mod names;
 mod options;
 mod shared;
+pub mod snapshot;
 mod spawn;
 mod start;
 #[cfg(all(test, not(dw_loom)))]
@@ -91,6 +95,7 @@ pub struct RuntimeBuilder {
     slow: Option<Duration>,
     clock: Option<ManualClock>,
     spawner: Option<Spawner>,
+    deaths: usize,
     #[cfg(feature = "tokio")]
     tokio: Option<::tokio::runtime::Handle>,
 }
@@ -125,6 +130,14 @@ impl RuntimeBuilder {
     /// stands still until a test moves it. The real time unless this says otherwise.
     pub fn clock(mut self, clock: impl Into<ManualClock>) -> Self {
         self.clock = Some(clock.into());
+        self
+    }
+
+    /// How many of its last deaths a [`Snapshot`] shows: who, why, when, and how long it took. None of them unless this says otherwise;
+    /// then each exit looks at the time twice, and notes what was in an actor's record, its reason included, which is kept until so
+    /// many others have died. Whoever notes or reads one waits for nobody.
+    pub fn keep_deaths(mut self, most: usize) -> Self {
+        self.deaths = most;
         self
     }
 
@@ -216,9 +229,10 @@ impl RuntimeBuilder {
         let scheduler = Scheduler::start(config).map_err(StartError::Thread)?;
         let slow = self.slow.unwrap_or(SLOW);
         let guests = self.spawner.map(|Spawner(spawn)| Guests::new(spawn));
-        Ok(Runtime {
-            shared: Shared::new((scheduler, guests), clock, name, (self.stack_size, around), slow, names),
-        })
+        let deaths = Deaths::keeping(self.deaths);
+        let around = (self.stack_size, around);
+        let shared = Shared::new((scheduler, guests), clock, name, around, slow, names, deaths);
+        Ok(Runtime { shared })
     }
 }
 
@@ -293,6 +307,29 @@ impl Runtime {
     /// How many actors have been started here and are not gone completely yet.
     pub fn live_actors(&self) -> usize {
         self.shared.live_actors()
+    }
+
+    /// All its live actors and what they are about, and its last deaths, as plain data. Nobody is stopped for it; what is promised is
+    /// said in [`snapshot`]. Of the default runtime: [`Snapshot::current`].
+    ///
+    /// It goes over all actors and their monitors, on the calling thread.
+    ///
+    /// ```
+    /// use deathwatch::snapshot::ActorState;
+    /// use deathwatch::{Runtime, prelude::*};
+    /// # struct Idle; impl Actor for Idle {}
+    /// # struct Ping; impl Message for Ping { type Reply = (); }
+    /// # impl Handler<Ping> for Idle { async fn handle(&mut self, _: Ping, _: &Context<Self>) {} }
+    /// let runtime = Runtime::builder().workers(1).build()?;
+    /// let actor = runtime.start(Idle)?;
+    /// actor.request(Ping).wait()?;
+    /// while runtime.snapshot().actors[0].state != ActorState::Idle {
+    ///     std::thread::yield_now();
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.snapshot()
     }
 
     /// Stops all actors with [`Shutdown`](crate::ExitReason::Shutdown), waits for them up to `limit`, kills what is left,

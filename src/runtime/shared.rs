@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::ShutdownError;
+use super::deaths::Deaths;
 use super::names::Names;
 use crate::actor::blocking;
 use crate::actor::nobody::NoLife;
@@ -16,6 +17,7 @@ use crate::cell::{CellRef, Erased, Runnable};
 use crate::clock::Clock;
 use crate::mailbox::node::Chain;
 use crate::monitor::entry::{Firing, let_go};
+use crate::observe;
 use crate::reason::ExitReason;
 use crate::reclaim;
 use crate::scheduler::elastic::Elastic;
@@ -42,6 +44,8 @@ pub struct Shared {
     /// Which types of actors have been reported.
     reported: Mutex<BTreeSet<&'static str>>,
     pub(super) names: Names,
+    /// The last of them, if they are to be kept.
+    pub(super) deaths: Option<Deaths>,
     /// Its death is the runtime's: every actor is tied to it.
     pub(super) root: CellRef,
     /// Does the end begin with a stop, or with a kill?
@@ -69,6 +73,7 @@ impl Shared {
         (stack_size, around): (Option<usize>, Around),
         slow: Duration,
         names: Names,
+        deaths: Option<Deaths>,
     ) -> StdArc<Self> {
         let shared = StdArc::new_cyclic(|weak: &Weak<Shared>| Shared {
             elastic: {
@@ -87,6 +92,7 @@ impl Shared {
             ended: AtomicBool::new(false),
             reported: Mutex::default(),
             names,
+            deaths,
             scheduler,
             guests,
             name,
@@ -134,6 +140,10 @@ impl Shared {
     /// A handler has kept its worker for so long.
     pub(super) fn note_run(&self, actor: &'static str, took: Duration) {
         if took < self.slow {
+            return;
+        }
+        observe::slow(actor, took);
+        if !cfg!(debug_assertions) {
             return;
         }
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,18 +3,21 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::sync::{Arc as StdArc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::deaths::Obituary;
 use super::names::Names;
 use super::options::{Backend, Options, StartError};
 use super::shared::Shared;
+use super::snapshot::Mode;
 use super::{Runtime, RuntimeBuilder};
 use crate::actor::actor_ref::ActorRef;
 use crate::actor::stage::Stage;
 use crate::cell::{self, Birth, CellRef, Consumer, Erased, Host, Runnable};
-use crate::clock::Clock;
+use crate::clock::{Clock, real_now};
 use crate::exit::{self, Death};
 use crate::monitor::entry::{Tie, heed};
+use crate::observe;
 use crate::reason::ExitReason;
 use crate::scheduler::Scheduler;
 use crate::scheduler::elastic::Elastic;
@@ -33,6 +36,9 @@ pub trait Starts<K>: Send + Sized + 'static {
     type Hooks: Hooks<Self>;
 
     #[doc(hidden)]
+    const MODE: Mode;
+
+    #[doc(hidden)]
     fn backend(asked: Option<Backend>) -> Result<Backend, StartError>;
 }
 
@@ -40,8 +46,15 @@ pub trait Starts<K>: Send + Sized + 'static {
 pub(super) struct Placed {
     pub(super) shared: StdArc<Shared>,
     pub(super) place: Place,
-    /// The actor's type, for reports.
+    /// What it is, for reports.
+    pub(super) kind: &'static Described,
+}
+
+/// What is to be said of an actor.
+pub(super) struct Described {
+    /// Its type.
     pub(super) actor: fn() -> &'static str,
+    pub(super) mode: Mode,
 }
 
 /// Where an actor runs.
@@ -56,15 +69,67 @@ pub(super) enum Place {
     Iterator,
 }
 
+impl Place {
+    pub(super) fn backend(&self) -> Backend {
+        match self {
+            Place::Scheduler(_) | Place::Stream(_) => Backend::Scheduler,
+            Place::Blocking | Place::Iterator => Backend::Blocking,
+            Place::Thread(_) => Backend::Thread,
+        }
+    }
+
+    /// Is it no actor, but what feeds one?
+    pub(super) fn feeds(&self) -> bool {
+        matches!(self, Place::Stream(_) | Place::Iterator)
+    }
+}
+
+/// The end of an actor, and when it began, if somebody wants to know.
+pub(super) struct Dying {
+    death: Death,
+    since: Option<Instant>,
+}
+
 impl Placed {
     /// Ends a cell that nobody runs.
     fn end_here(&self, runnable: Runnable) {
         inside(&StdArc::downgrade(&self.shared), || drop(runnable));
     }
+
+    /// Looks at the time, once, if somebody wants to know when an actor died. Not a part of what runs an actor, as what follows: there,
+    /// it would take registers from the message loop.
+    #[cold]
+    #[inline(never)]
+    fn begin_to_die(&self, cell: &CellRef, dying: &mut Dying) {
+        let wanted = observe::TIMES_EXITS || self.shared.deaths.is_some();
+        if wanted && dying.since.is_none() && !self.place.feeds() {
+            dying.since = Some(real_now());
+            cell.observed.die(dying.since);
+        }
+    }
+
+    /// An actor is gone, and those who watched have been told.
+    #[cold]
+    #[inline(never)]
+    fn note_death(&self, cell: &CellRef, dying: &Dying, since: Instant) {
+        let at = real_now();
+        let took = at.saturating_duration_since(since);
+        observe::gone(cell.id, self.kind.actor, cell.name().map(|name| &**name), cell.reason(), took);
+        let Some(deaths) = &self.shared.deaths else { return };
+        deaths.note(Obituary {
+            id: cell.id,
+            actor: (self.kind.actor)(),
+            name: cell.name().cloned(),
+            reason: cell.reason().cloned(),
+            at,
+            took,
+            told: dying.death.told(),
+        });
+    }
 }
 
 impl Host for Placed {
-    type Death = Death;
+    type Death = Dying;
 
     fn heed(&self, cell: &CellRef) -> Option<ExitReason> {
         heed(cell)
@@ -103,25 +168,31 @@ impl Host for Placed {
 
     fn note_run(&self, took: Duration) {
         if matches!(self.place, Place::Scheduler(_) | Place::Stream(_)) {
-            self.shared.note_run((self.actor)(), took);
+            self.shared.note_run((self.kind.actor)(), took);
         }
     }
 
-    fn death(&self, reason: ExitReason) -> Death {
-        Death::new(reason)
+    fn death(&self, reason: ExitReason) -> Dying {
+        Dying { death: Death::new(reason), since: None }
     }
 
-    fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
-        let done = exit::retire(consumer, death);
+    fn retire(&self, consumer: &mut Consumer<Erased>, dying: &mut Dying) -> bool {
+        self.begin_to_die(consumer.cell(), dying);
+        let done = exit::retire(consumer, &mut dying.death);
         if done {
             match &self.place {
                 Place::Thread(thread) => thread.end(),
                 Place::Scheduler(Some(seat)) | Place::Stream(Some(seat)) => seat.end(),
                 _ => {}
             }
-            match &self.place {
-                Place::Stream(_) | Place::Iterator => self.shared.one_feeder_gone(),
-                _ => self.shared.one_gone(),
+            match self.place.feeds() {
+                true => self.shared.one_feeder_gone(),
+                false => {
+                    if let Some(since) = dying.since {
+                        self.note_death(consumer.cell(), dying, since);
+                    }
+                    self.shared.one_gone();
+                }
             }
         }
         done
@@ -173,9 +244,16 @@ pub(super) fn current_names() -> Names {
     enclosing().map_or_else(|| default_names().clone(), |shared| shared.names.clone())
 }
 
+/// The one for those who have made none.
+static DEFAULT: OnceLock<Runtime> = OnceLock::new();
+
+/// The runtime of the calling actor, or the default one if that has been started.
+pub(super) fn current_if_started() -> Option<StdArc<Shared>> {
+    enclosing().or_else(|| DEFAULT.get().map(|runtime| StdArc::clone(&runtime.shared)))
+}
+
 /// The runtime of the calling actor, or the default one, which is started if need be.
 fn current() -> Result<StdArc<Shared>, StartError> {
-    static DEFAULT: OnceLock<Runtime> = OnceLock::new();
     if let Some(shared) = enclosing() {
         return Ok(shared);
     }
@@ -246,6 +324,7 @@ fn start_bound<A: Starts<K>, K, T, B: Bond + 'static>(
     let shared = options.runtime.map_or_else(current, Ok)?;
     let birth = Birth { name: options.name, bound: options.mailbox.build()? };
     shared.one_more();
+    observe::born();
     let thread = (backend == Backend::Thread).then(OwnThread::new);
     let seat = if backend == Backend::Scheduler { shared.seat() } else { None };
     let host = Placed {
@@ -255,7 +334,7 @@ fn start_bound<A: Starts<K>, K, T, B: Bond + 'static>(
             (None, Backend::Blocking) => Place::Blocking,
             (None, _) => Place::Scheduler(seat.clone()),
         },
-        actor: std::any::type_name::<A>,
+        kind: const { &Described { actor: std::any::type_name::<A>, mode: A::MODE } },
     };
     let mut tied = true;
     let strong = cell::spawn(birth, host, |consumer: Consumer<Stage<A>>| {
@@ -264,7 +343,10 @@ fn start_bound<A: Starts<K>, K, T, B: Bond + 'static>(
         let bond = bind(consumer.cell());
         tied = tie.is_some() && bond.holds();
         let stage = Stage::new(actor, consumer.address());
-        turn::live::<A, A::Hooks>(stage, consumer, (tie, bond))
+        let cell = consumer.cell();
+        let span =
+            observe::life(&cell.observed, cell.id, std::any::type_name::<A>, cell.name().map(|name| &**name));
+        turn::live::<A, A::Hooks>(stage, consumer, (tie, bond, span))
     });
     let first = Runnable::first(&strong);
     if !tied {

@@ -23,3 +23,23 @@ fn chains_of_actors_without_a_thread() {
     drop(first);
     assert_eq!(end.wait(), ExitReason::Kill);
 }
+
+/// However many write at once, no more deaths are kept than were asked for.
+#[test]
+fn deaths_are_kept_in_a_bounded_number() {
+    let deaths = super::deaths::Deaths::keeping(3).expect("more than none");
+    let noted = || super::deaths::Obituary {
+        id: crate::id::ActorId::next(),
+        actor: "actor",
+        name: None,
+        reason: Some(crate::reason::ExitReason::Kill),
+        at: crate::clock::real_now(),
+        took: std::time::Duration::ZERO,
+        told: None,
+    };
+    std::thread::scope(|scope| {
+        (0..4).for_each(|_| _ = scope.spawn(|| (0..1000).for_each(|_| deaths.note(noted()))));
+    });
+    assert_eq!((deaths.len(), deaths.latest().len()), (3, 3));
+    assert!(super::deaths::Deaths::keeping(0).is_none());
+}

@@ -4,6 +4,8 @@ pub mod alarm;
 pub mod credit;
 pub mod future;
 pub mod index;
+#[allow(dead_code, reason = "only what observes has one")]
+pub mod label;
 pub mod list;
 pub mod map;
 pub mod map_slot;

@@ -37,6 +37,7 @@ use crate::actor::exit_wait::ExitWait;
 use crate::actor::timer::TimerRef;
 use crate::id::ActorId;
 use crate::monitor::Down;
+use crate::observe;
 use crate::reason::ExitReason;
 use crate::runtime::has_ended;
 
@@ -176,6 +177,9 @@ impl<K: Kind> Supervisor<K> {
         }
         match child.spec.start(key, ctx) {
             Ok(incarnation) => {
+                if child.restarts > 0 {
+                    observe::restarted(ctx.id(), child.id().name(), incarnation.id());
+                }
                 child.incarnation = Some(incarnation);
                 self.children.set(key, State::Starting);
             }

@@ -7,7 +7,7 @@ use futures::FutureExt;
 
 use super::messages::Up;
 use super::{Dynamic, Fixed, Kind, Supervisor};
-use crate::actor::message::SentTo;
+use crate::actor::message::{SentTo, call};
 use crate::actor::stage::Stage;
 use crate::cell::Address;
 use crate::mailbox::parcel::{Letter, Parcel};
@@ -60,6 +60,6 @@ impl<K: Kind, M: SentTo<Supervisor<K>, Tasks>> Letter<Stage<Supervisor<K>>> for 
     const COUNTED: bool = false;
 
     fn open<'a>(self, stage: &'a mut Stage<Supervisor<K>>) -> SlotFuture<'a, ()> {
-        SlotFuture::new(self.0.call(stage).map(drop))
+        SlotFuture::new(call(self.0, stage).map(drop))
     }
 }

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use super::{Deliver, Entry, EntryPtr, Owed, Turn, drop_payload, give_up, of_hook, release, signal};
 use crate::cell::{CellPtr, CellRef};
 use crate::mailbox::node::{Chain, Node};
+use crate::observe::{self, Lost, Told};
 use crate::reclaim::{Guard, pin};
 use crate::structs::list::{Closing, Visit};
 
@@ -22,6 +23,8 @@ pub struct Firing {
     /// Fired, to be delivered in this order.
     releases: Chain,
     notices: Notices,
+    /// Monitors among them.
+    pub told: Told,
 }
 
 impl Firing {
@@ -52,7 +55,7 @@ impl Firing {
         let mut stock = Stock::of(target);
         let pinned = pin();
         let closing = self.closing.get_or_insert_with(|| target.watchers.close(&pinned));
-        let (releases, notices) = (&mut self.releases, &mut self.notices);
+        let (releases, notices, told) = (&mut self.releases, &mut self.notices, &mut self.told);
         self.visited = target.watchers.visit(
             closing,
             &pinned,
@@ -74,6 +77,7 @@ impl Firing {
                             Turn::First => releases.push(entry.cast()),
                             Turn::Last => waits.push(entry.cast()),
                             Turn::Second if notices.hold(watcher, &pinned) => {
+                                told.one(|| matches!(this.vtable().deliver, Deliver::Post));
                                 notices.chain.push(entry.cast())
                             }
                             Turn::Second => orphans.push(entry.cast()),
@@ -210,7 +214,7 @@ unsafe fn deliver(entry: EntryPtr, watcher: Option<&CellRef>) {
 /// The caller has fired them, with the state's references.
 unsafe fn post(first: EntryPtr, watcher: &CellRef, chain: &mut Chain) {
     let oldest: NonNull<Node> = first.cast();
-    let mut newest = oldest;
+    let (mut newest, mut row) = (oldest, 1);
     // SAFETY: by the contract; the nodes are ours until they are pushed.
     unsafe {
         oldest.as_ref().set_next(std::ptr::null_mut());
@@ -218,8 +222,11 @@ unsafe fn post(first: EntryPtr, watcher: &CellRef, chain: &mut Chain) {
             let Some(next) = chain.pop() else { break };
             next.as_ref().set_next(newest.as_ptr());
             newest = next;
+            row += 1;
         }
-        if !watcher.push_and_wake(newest, oldest) {
+        if watcher.push_and_wake(newest, oldest) {
+            observe::downs_sent(row);
+        } else {
             let mut refused = Chain::new();
             refused.append_reversed(newest.as_ptr()); // discards them
         }
@@ -364,13 +371,14 @@ impl Unwatching {
 
     fn close_table(&mut self, watcher: &CellRef) {
         // Targets of entries that had fired and that nobody else holds; only those who died at the same time.
-        let mut targets = Vec::new();
+        let (mut targets, mut lost) = (Vec::new(), Lost::none());
         let pinned = pin();
         watcher.table.close(&pinned, |hook| {
             let entry = of_hook(hook);
             // SAFETY: removing the key made the table's reference ours.
             unsafe {
                 let this = entry.as_ref();
+                lost.one(|| matches!(this.vtable().deliver, Deliver::Post));
                 if !this.state().cancel(0) {
                     targets.extend(release(entry, 1, &pinned));
                 } else if this.target.try_hold(&pinned).map(CellRef::into_ptr).is_some() {
@@ -381,6 +389,7 @@ impl Unwatching {
             }
         });
         drop(pinned);
+        lost.report();
         drop(targets);
     }
 }

@@ -36,6 +36,7 @@ use super::down::Down;
 use crate::cell::{Cell, CellPtr, CellRef};
 use crate::id::MonitorRef;
 use crate::mailbox::node::{Node, NodeVtable};
+use crate::observe::{self, Died};
 use crate::reason::ExitReason;
 use crate::reclaim::Guard;
 use crate::structs::list::{Link, Listed};
@@ -51,6 +52,7 @@ mod owned;
 mod release;
 mod signal;
 mod state;
+mod survey;
 mod tick;
 pub mod timer;
 mod watch;
@@ -60,6 +62,7 @@ pub use link::{Trap, link, links, trap, unlink};
 pub use owned::{Tie, Wait};
 pub use release::{Along, Beside, Ledger, Refused};
 pub use signal::heed;
+pub use survey::tied_to;
 pub use watch::{Due, Notice, Rank, Station, demonitor, is_on, monitored_by, monitors, watch};
 
 #[repr(C)]
@@ -210,6 +213,16 @@ impl Entry {
         MonitorRef::of_place(self.hook.order().number())
     }
 
+    /// When the target died, for whoever observes.
+    ///
+    /// # Safety
+    ///
+    /// As for [`down`](Self::down).
+    unsafe fn died(entry: EntryPtr) -> Died {
+        // SAFETY: by the contract; a fired entry owns a reference (rule 9).
+        Died::of(|| unsafe { &entry.as_ref().target.get().observed })
+    }
+
     /// What the watcher is told.
     ///
     /// # Safety
@@ -273,6 +286,7 @@ unsafe fn release(entry: EntryPtr, references: usize, guard: &Guard) -> Option<C
     let target = this.target;
     let last = this.state().release(references)?;
     let block = Retired(entry);
+    observe::retired();
     // SAFETY: out of table and list (whose references are gone), so no later guard can find it; retired once; freeing
     // runs no code of the user (the payload is gone, see rule 3).
     unsafe { guard.defer(move || block.free()) };
@@ -339,6 +353,7 @@ unsafe impl Send for Retired {}
 impl Retired {
     fn free(self) {
         sync::census::gone(sync::census::Kind::Entry);
+        observe::reclaimed();
         // SAFETY: the block is ours alone now.
         unsafe { (self.0.as_ref().vtable().free)(self.0) }
     }

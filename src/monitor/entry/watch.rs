@@ -13,6 +13,7 @@ use crate::guard;
 use crate::id::{ActorId, MonitorRef};
 use crate::mailbox::node::{Node, NodeVtable, Unopened};
 use crate::monitor::down::{Demonitor, Down};
+use crate::observe::{self, Lost};
 use crate::reclaim::pin;
 use crate::structs::future::SlotFuture;
 use crate::structs::list::Push;
@@ -73,7 +74,12 @@ impl Due {
         unsafe {
             let pinned = pin();
             let removed = self.watcher.table.remove(entry.as_ref().hook.order(), &pinned).is_some();
+            let died = Entry::died(entry);
             give_up(entry, 1 + usize::from(removed), pinned);
+            if removed {
+                one_less();
+                died.handled();
+            }
             removed
         }
     }
@@ -167,6 +173,7 @@ pub fn watch<S: Station, N: Notice<S>>(
     // SAFETY: as above; lists of watchers hold entries only.
     let linked = unsafe { target.watchers.push(entry) };
     drop(pinned);
+    observe::monitored();
     if linked == Push::Closed {
         // SAFETY: the list's reference is still ours, since it refused the entry, which was made for these two.
         unsafe { fire::late(entry, Some(cell), target) };
@@ -182,12 +189,16 @@ pub fn demonitor(watcher: &CellRef, key: MonitorRef) -> Demonitor {
     };
     let entry = of_hook(hook);
     // SAFETY: removing the key made the table's reference ours (rule 2), so the entry is alive; the guard is older than that.
-    let Err(pinned) = (unsafe { fire::cancel(entry, 2, pinned) }) else { return Demonitor::Cancelled };
+    let Err(pinned) = (unsafe { fire::cancel(entry, 2, pinned) }) else {
+        one_less();
+        return Demonitor::Cancelled;
+    };
     // SAFETY: it has fired: only who removed the key may cancel. The table's reference is given up once; the state's is the
     // node's.
     unsafe {
         let down = Entry::down(entry);
         give_up(entry, 1, pinned);
+        one_less();
         Demonitor::Flushed(down)
     }
 }
@@ -223,17 +234,28 @@ unsafe fn open<S: Station, N: Notice<S>>(node: NonNull<Node>, stage: NonNull<()>
         }
         let pinned = pin();
         let removed = stage.cell().table.remove(entry.as_ref().hook.order(), &pinned);
-        let down = removed.map(|_| Entry::down(entry));
+        let (down, died) = (removed.map(|_| Entry::down(entry)), Entry::died(entry));
         // The state's reference, and the table's if we removed the key.
         give_up(entry, 1 + usize::from(down.is_some()), pinned);
         match down {
-            Some(down) => notice.notify(down, stage),
+            Some(down) => {
+                one_less();
+                died.handled();
+                notice.notify(down, stage)
+            }
             None => {
                 guard::drop_quietly(notice);
                 SlotFuture::ready(())
             }
         }
     }
+}
+
+/// Says that a monitor is no more. Not to be called under a guard.
+fn one_less() {
+    let mut lost = Lost::none();
+    lost.one(|| true);
+    lost.report();
 }
 
 /// # Safety

@@ -1,0 +1,4 @@
+//! What must hold in either mode.
+
+mod metering;
+mod tracing;
