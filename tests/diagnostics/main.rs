@@ -1,5 +1,5 @@
 //! The compiler's words for the usual mistakes, each with what to write instead. They are pinned for one version of the compiler,
-//! since others word them differently: with another one nothing is compared. `TRYBUILD=overwrite cargo test --test diagnostics`
+//! since others word them differently: with another one nothing is compared. `TRYBUILD=overwrite cargo test -p diagnostics`
 //! writes them anew.
 #![cfg(not(any(loom, shuttle)))]
 
@@ -17,5 +17,5 @@ fn every_mistake_is_told_with_what_to_write() {
         println!("not compared: the words are those of {PINNED}x, not of {}", version.trim());
         return;
     }
-    trybuild::TestCases::new().compile_fail("tests/diagnostics/*.rs");
+    trybuild::TestCases::new().compile_fail("cases/*.rs");
 }
