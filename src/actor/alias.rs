@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
-use super::message::{Message, SendError, SentTo, unless_postponed};
+use super::message::{Message, SendError, SentTo, call, unless_postponed};
 use super::post;
 use super::stage::Stage;
 use crate::cell::{Address, CellRef};
@@ -134,7 +134,7 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Aliase
             guard::drop_quietly(message);
             return SlotFuture::ready(());
         }
-        SlotFuture::new(message.call(stage).map(guard::drop_quietly))
+        SlotFuture::new(call(message, stage).map(guard::drop_quietly))
     }
 }
 

@@ -77,7 +77,7 @@ impl Firing {
                             Turn::First => releases.push(entry.cast()),
                             Turn::Last => waits.push(entry.cast()),
                             Turn::Second if notices.hold(watcher, &pinned) => {
-                                told.one(|| matches!(this.vtable().deliver, Deliver::Post));
+                                told.one(|| this.vtable().deliver.is_message());
                                 notices.chain.push(entry.cast())
                             }
                             Turn::Second => orphans.push(entry.cast()),
@@ -378,7 +378,7 @@ impl Unwatching {
             // SAFETY: removing the key made the table's reference ours.
             unsafe {
                 let this = entry.as_ref();
-                lost.one(|| matches!(this.vtable().deliver, Deliver::Post));
+                lost.one(|| this.vtable().deliver.is_message());
                 if !this.state().cancel(0) {
                     targets.extend(release(entry, 1, &pinned));
                 } else if this.target.try_hold(&pinned).map(CellRef::into_ptr).is_some() {

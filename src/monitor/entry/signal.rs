@@ -6,6 +6,7 @@ use super::{Deliver, EntryPtr, link};
 use crate::cell::CellRef;
 use crate::guard;
 use crate::mailbox::node::{Chain, Discard, Node, Unopened};
+use crate::observe;
 use crate::reason::ExitReason;
 
 /// Brings an entry that has fired to its watcher, who looks at it before anything else.
@@ -15,8 +16,14 @@ use crate::reason::ExitReason;
 /// The caller has fired it, for this watcher.
 pub(super) unsafe fn bring(entry: EntryPtr, watcher: Option<&CellRef>) {
     let node: NonNull<Node> = entry.cast();
+    // SAFETY: ours until it is handed over. Read before that.
+    let overtakes = matches!(unsafe { entry.as_ref() }.vtable().deliver, Deliver::Overtake);
     // SAFETY: the node is ours; refused, it still is.
-    if !watcher.is_some_and(|watcher| unsafe { watcher.signal(node) }) {
+    if watcher.is_some_and(|watcher| unsafe { watcher.signal(node) }) {
+        if overtakes {
+            observe::downs_sent(1);
+        }
+    } else {
         guard::drop_quietly(Discard(node, Unopened::Dying));
     }
 }
