@@ -79,7 +79,7 @@ impl Pool {
 
     /// An actor that is not queued yet.
     pub fn hire(&self, birth: Birth) -> (Strong<Deck>, Runnable) {
-        let strong = spawn_cell(birth, Ship(self.clone()), life);
+        let strong = spawn_cell(birth, Hosted(self.clone()), life);
         let first = Runnable::first(&strong);
         (strong, first)
     }
@@ -93,10 +93,19 @@ impl Pool {
     }
 }
 
-/// The host: queues.
-struct Ship(Pool);
+/// Where a model has its actors run.
+pub trait Berth: Send + Sync + 'static {
+    fn schedule(&self, runnable: Runnable);
+    /// Takes back what waits to be run.
+    fn recall(&self) {}
+    /// The actor is gone.
+    fn leave(&self) {}
+}
 
-impl Host for Ship {
+/// The host of an actor there.
+pub struct Hosted<B>(pub B);
+
+impl<B: Berth> Host for Hosted<B> {
     type Death = Death;
 
     fn heed(&self, cell: &CellRef) -> Option<ExitReason> {
@@ -104,7 +113,11 @@ impl Host for Ship {
     }
 
     fn schedule(&self, runnable: Runnable) {
-        self.0.0.push(runnable);
+        self.0.schedule(runnable);
+    }
+
+    fn recall(&self) {
+        self.0.recall();
     }
 
     fn clock(&self) -> Option<&Clock> {
@@ -116,7 +129,17 @@ impl Host for Ship {
     }
 
     fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
-        exit::retire(consumer, death)
+        let done = exit::retire(consumer, death);
+        if done {
+            self.0.leave();
+        }
+        done
+    }
+}
+
+impl Berth for Pool {
+    fn schedule(&self, runnable: Runnable) {
+        self.0.push(runnable);
     }
 }
 

@@ -4,29 +4,18 @@ use std::sync::{Arc as StdArc, Mutex};
 use std::task::{Context, Waker};
 
 use deathwatch::ExitReason;
-use deathwatch::internals::cell::{
-    Birth, CellRef, Consumer, Erased, Host, Runnable, Strong, spawn as spawn_cell,
-};
-use deathwatch::internals::clock::Clock;
-use deathwatch::internals::exit::{self, Death};
-use deathwatch::internals::monitor::entry::heed;
+use deathwatch::internals::cell::{Birth, Runnable, Strong, spawn as spawn_cell};
 use deathwatch::internals::scheduler::guest::{ActorFuture, Guests, Seat};
 use deathwatch::internals::sync::Arc;
 
-use crate::crew::{Deck, Log, life, note, send};
+use crate::crew::{Berth, Deck, Hosted, Log, life, note, send};
 use crate::fixture::{block_on, spawn};
 use crate::harness::{Bound, model};
 
-/// The host: lays the cell down in its seat.
+/// Lays the cell down in its seat.
 struct Inn(Arc<Seat>, StdArc<Guests>);
 
-impl Host for Inn {
-    type Death = Death;
-
-    fn heed(&self, cell: &CellRef) -> Option<ExitReason> {
-        heed(cell)
-    }
-
+impl Berth for Inn {
     fn schedule(&self, runnable: Runnable) {
         drop(self.1.lay(&self.0, runnable));
     }
@@ -35,20 +24,8 @@ impl Host for Inn {
         drop(self.0.take());
     }
 
-    fn clock(&self) -> Option<&Clock> {
-        None
-    }
-
-    fn death(&self, reason: ExitReason) -> Death {
-        Death::new(reason)
-    }
-
-    fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
-        let done = exit::retire(consumer, death);
-        if done {
-            self.0.end();
-        }
-        done
+    fn leave(&self) {
+        self.0.end();
     }
 }
 
@@ -59,7 +36,7 @@ fn hire() -> (Strong<Deck>, ActorFuture, StdArc<Guests>) {
     let take = taken.clone();
     let guests = StdArc::new(Guests::new(StdArc::new(move |future| *take.lock().unwrap() = Some(future))));
     let seat = Seat::new();
-    let strong = spawn_cell(Birth::default(), Inn(seat.clone(), guests.clone()), life);
+    let strong = spawn_cell(Birth::default(), Hosted(Inn(seat.clone(), guests.clone())), life);
     Runnable::first(&strong).submit();
     guests.invite(seat, strong.cell().clone(), |runnable: Runnable| {
         if let Some(more) = runnable.run() {

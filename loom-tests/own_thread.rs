@@ -3,49 +3,23 @@
 //! A lost wake-up leaves the thread parked for ever, which loom reports as too many steps of the one who waits for it.
 
 use deathwatch::ExitReason;
-use deathwatch::internals::cell::{
-    Birth, CellRef, Consumer, Erased, Host, Runnable, Strong, spawn as spawn_cell,
-};
-use deathwatch::internals::clock::Clock;
-use deathwatch::internals::exit::{self, Death};
-use deathwatch::internals::monitor::entry::heed;
+use deathwatch::internals::cell::{Birth, CellRef, Runnable, Strong, spawn as spawn_cell};
 use deathwatch::internals::scheduler::own_thread::OwnThread;
 use deathwatch::internals::sync::Arc;
 use deathwatch::internals::sync::atomic::{AtomicBool, Ordering};
 use deathwatch::internals::sync::thread;
 
-use crate::crew::{Deck, Log, life, note, send};
+use crate::crew::{Berth, Deck, Hosted, Log, life, note, send};
 use crate::fixture::spawn;
 use crate::harness::{Bound, model};
 
-/// The host: lays the cell down for its thread.
-struct Cabin(Arc<OwnThread>);
-
-impl Host for Cabin {
-    type Death = Death;
-
-    fn heed(&self, cell: &CellRef) -> Option<ExitReason> {
-        heed(cell)
-    }
-
+impl Berth for Arc<OwnThread> {
     fn schedule(&self, runnable: Runnable) {
-        self.0.schedule(runnable);
+        OwnThread::schedule(self, runnable);
     }
 
-    fn clock(&self) -> Option<&Clock> {
-        None
-    }
-
-    fn death(&self, reason: ExitReason) -> Death {
-        Death::new(reason)
-    }
-
-    fn retire(&self, consumer: &mut Consumer<Erased>, death: &mut Death) -> bool {
-        let done = exit::retire(consumer, death);
-        if done {
-            self.0.end();
-        }
-        done
+    fn leave(&self) {
+        self.end();
     }
 }
 
@@ -62,7 +36,7 @@ fn wait(ashore: &Ashore) {
 /// An actor on a thread of its own.
 fn hire() -> (Strong<Deck>, Ashore) {
     let place = OwnThread::new();
-    let strong = spawn_cell(Birth::default(), Cabin(place.clone()), life);
+    let strong = spawn_cell(Birth::default(), Hosted(place.clone()), life);
     let first = Runnable::first(&strong);
     let ashore = Arc::new(AtomicBool::new(false));
     let tell = ashore.clone();

@@ -321,8 +321,20 @@ impl<A: Send + 'static> Context<A> {
         M: SentTo<A, K>,
         K: 'static,
     {
-        let notice = Retold::<_, K>::new(retell);
-        watch(&self.address, cell_of(target), notice, Rank::Ordinary, asked_as(target))
+        self.monitor_as(target, retell, Rank::Ordinary)
+    }
+
+    fn monitor_as<M, K>(
+        &self,
+        target: &impl Target,
+        retell: impl FnOnce(Down) -> M + Send + 'static,
+        rank: Rank,
+    ) -> MonitorRef
+    where
+        M: SentTo<A, K>,
+        K: 'static,
+    {
+        watch(&self.address, cell_of(target), Retold::<_, K>::new(retell), rank, asked_as(target))
     }
 
     /// As [`monitor_with`](Self::monitor_with), but the message overtakes all that stand in the mailbox when it comes, but for
@@ -373,8 +385,7 @@ impl<A: Send + 'static> Context<A> {
         M: SentTo<A, K>,
         K: 'static,
     {
-        let notice = Retold::<_, K>::new(retell);
-        watch(&self.address, cell_of(target), notice, Rank::Priority, asked_as(target))
+        self.monitor_as(target, retell, Rank::Priority)
     }
 
     /// An address of this actor for messages of one kind, which it can take back: a reply address for those who are not asked by

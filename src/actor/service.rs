@@ -4,6 +4,7 @@ use std::fmt;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tower_service::Service;
 
 use super::exit_wait::ExitWait;
@@ -101,7 +102,7 @@ impl<M: Message> Service<M> for ActorService<M> {
             return Poll::Ready(Ok(()));
         }
         let end = self.end.get_or_insert_with(|| ExitWait::new(self.to.cell().clone()));
-        let reason = ready!(std::future::Future::poll(std::pin::Pin::new(end), cx));
+        let reason = ready!(end.poll_unpin(cx));
         Poll::Ready(Err(RequestError::Exited(reason)))
     }
 

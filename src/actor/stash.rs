@@ -14,7 +14,8 @@ use crate::mailbox::shelf::Shelf;
 /// An actor that returns one from [`Actor::stash`](crate::tasks::Actor::stash) may
 /// [`postpone`](crate::tasks::Handler::postpone) any message that it handles: what is sent, requests with their reply still
 /// pending, [`Down`](crate::Down)s, what streams bring, what timers send. (Not an [`Exit`](crate::Exit), which is always handled in its turn.) When it has [let them go](Self::unstash_all), and its
-/// handler or hook is done, they stand before everything else in the mailbox, but for [`Down`](crate::Down)s that [overtake](crate::Context::monitor_priority), in the order in which they came.
+/// handler or hook is done, they stand before everything else in the mailbox, but for [`Down`](crate::Down)s that
+/// [overtake](crate::Context::monitor_priority), in the order in which they came.
 ///
 /// ```
 /// use deathwatch::{Stash, prelude::*};
@@ -60,7 +61,8 @@ use crate::mailbox::shelf::Shelf;
 /// - A stash that is cleared, dropped or replaced while its actor lives drops them, too; requests fail with
 ///   [`RequestError::Full`](crate::RequestError::Full).
 /// - A [`Down`](crate::Down) is still exact: until it is handled, `demonitor` takes it back, and answers
-///   [`Flushed`](crate::Demonitor::Flushed). What was detached, came by an alias that is over, or is of a group no longer monitored, is dropped unseen as well.
+///   [`Flushed`](crate::Demonitor::Flushed). What was detached, came by an alias that is over, or is
+///   of a group no longer monitored, is dropped unseen as well.
 ///   (A timer has fired when its message was put aside.)
 /// - They hold no place in a bounded mailbox: that was given back when they came.
 #[doc(alias = "defer")]

@@ -121,6 +121,35 @@ impl Observed {
     }
 }
 
+/// Makes a call; what it returns keeps the part until it is done, or dropped.
+fn during<P, F: Future>(part: P, call: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
+    let future = call();
+    async move {
+        let _part = part;
+        future.await
+    }
+}
+
+/// A call that is about to be made, where nobody wants to know of it.
+pub struct NoPart;
+
+impl NoPart {
+    #[inline(always)]
+    pub fn hook() -> Self {
+        NoPart
+    }
+
+    #[inline(always)]
+    pub fn handler() -> Self {
+        NoPart
+    }
+
+    #[inline(always)]
+    pub fn of<F: Future>(self, call: impl FnOnce() -> F) -> F {
+        call()
+    }
+}
+
 /// A call of the user's code that is about to be made.
 pub struct Part {
     record: record::Part,

@@ -1,9 +1,10 @@
 //! Nothing is counted or timed. See `meter.rs` for what the names mean.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use super::{Observed, Rejection};
+
+pub use super::NoPart as Part;
 use crate::reason::ExitReason;
 
 pub const ON: bool = false;
@@ -65,25 +66,6 @@ impl Lost {
 
     #[inline(always)]
     pub fn report(self) {}
-}
-
-pub struct Part;
-
-impl Part {
-    #[inline(always)]
-    pub fn hook() -> Self {
-        Part
-    }
-
-    #[inline(always)]
-    pub fn handler() -> Self {
-        Part
-    }
-
-    #[inline(always)]
-    pub fn of<F: Future>(self, call: impl FnOnce() -> F) -> F {
-        call()
-    }
 }
 
 #[inline(always)]

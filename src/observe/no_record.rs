@@ -1,10 +1,11 @@
 //! Nothing is recorded. See `record.rs` for what the names mean.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::time::Duration;
 
 use super::Spelled;
+
+pub use super::NoPart as Part;
 use crate::id::ActorId;
 
 pub struct Record;
@@ -35,15 +36,6 @@ impl Record {
 
     pub fn look(&self) -> Option<Look> {
         None
-    }
-}
-
-pub struct Part;
-
-impl Part {
-    #[inline(always)]
-    pub fn of<F: Future>(self, call: impl FnOnce() -> F) -> F {
-        call()
     }
 }
 

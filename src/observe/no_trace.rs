@@ -1,9 +1,10 @@
 //! Nothing is traced. See `trace.rs` for what the names mean.
 
-use std::future::Future;
 use std::time::Duration;
 
 use super::{Observed, Spelled};
+
+pub use super::NoPart as Part;
 use crate::id::ActorId;
 use crate::reason::ExitReason;
 
@@ -32,20 +33,6 @@ pub struct Life;
 #[inline(always)]
 pub fn life(_observed: &Observed, _id: ActorId, _actor: Spelled, _name: Option<&str>) -> Life {
     Life
-}
-
-pub struct Part;
-
-impl Part {
-    #[inline(always)]
-    pub fn hook() -> Self {
-        Part
-    }
-
-    #[inline(always)]
-    pub fn of<F: Future>(self, call: impl FnOnce() -> F) -> F {
-        call()
-    }
 }
 
 #[inline(always)]

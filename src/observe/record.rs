@@ -125,11 +125,7 @@ pub struct Part {
 
 impl Part {
     pub fn of<F: Future>(self, call: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
-        let future = call();
-        async move {
-            let _part = self;
-            future.await
-        }
+        super::during(self, call)
     }
 }
 

@@ -64,7 +64,7 @@ enum Side {
 const fn vtable<const SIDE: bool>() -> EntryVtable {
     EntryVtable {
         node: NodeVtable { open, discard, counted: false },
-        deliver: Deliver::Call(deliver),
+        deliver: Deliver::Call(signal::bring),
         drop_payload: None,
         free: free::<SIDE>,
         turn: Turn::Second,
@@ -395,16 +395,6 @@ unsafe fn tell(end: EntryPtr, watcher: &CellRef) -> Exit {
     let late = unsafe { side.pair(end).as_ref() }.late;
     let reason = target.reason().filter(|_| !late).cloned();
     Exit { from: target.id, name: target.name().cloned(), reason: reason.unwrap_or(ExitReason::NoProc) }
-}
-
-/// An end has fired: it is brought to its watcher as a signal.
-///
-/// # Safety
-///
-/// The caller has fired it, for this watcher.
-unsafe fn deliver(end: EntryPtr, watcher: Option<&CellRef>) {
-    // SAFETY: by the contract.
-    unsafe { signal::bring(end, watcher) };
 }
 
 /// The actor's turn has come to a message that was made of a signal.

@@ -29,8 +29,8 @@ struct Graph<'a> {
 
 impl Snapshot {
     /// As a graph in the language of Graphviz: an edge from each supervisor to its children, from each watcher to its targets, from
-    /// who waits for a reply to whom it asked, and, without a direction, between those who are linked. Whoever is not in the list (plain code, the dead, actors of other runtimes) is drawn
-    /// with a dashed line.
+    /// who waits for a reply to whom it asked, and, without a direction, between those who are linked. Whoever is not in
+    /// the list (plain code, the dead, actors of other runtimes) is drawn with a dashed line.
     ///
     /// ```
     /// use deathwatch::{Options, Runtime, prelude::*};
