@@ -78,7 +78,7 @@ pub fn live<A: Send + 'static, H: Hooks<A>>(
             };
         };
         guard::drop_quietly(life.stage.actor);
-        drop(kept);
+        guard::drop_quietly(kept);
         reason
     }
 }

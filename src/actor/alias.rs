@@ -15,6 +15,7 @@ use crate::id::{ActorId, MonitorRef};
 use crate::mailbox::parcel::Letter;
 use crate::monitor::Demonitor;
 use crate::monitor::entry::{demonitor, is_on};
+use crate::observe::{self, Rejection};
 use crate::structs::future::SlotFuture;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
@@ -97,6 +98,7 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Route<M> for To<A, K> {
     fn send(self: Arc<Self>, message: M) -> Result<(), SendError<M>> {
         let owner = self.address.cell();
         if !owner.inbox.is_closed() && !self.state.is_active(owner) {
+            observe::rejected(Rejection::NoAlias);
             return Err(SendError::NoAlias { message });
         }
         let address = self.address.clone();

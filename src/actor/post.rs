@@ -22,6 +22,27 @@ where
 
 /// Sends a letter.
 pub fn letter<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<(), SendError<L>> {
+    offer(to, letter).inspect_err(note_full)
+}
+
+/// As [`send`], for who may wait when the mailbox is full, and otherwise says so ([`note_full`]).
+pub fn offer_message<A, M, K>(to: &Address<Stage<A>>, message: M) -> Result<(), SendError<M>>
+where
+    A: Send + 'static,
+    M: SentTo<A, K>,
+    K: 'static,
+{
+    offer(to, Told::<M, K>::new(message)).map_err(|error| error.map(Told::into_message))
+}
+
+/// A message has come back to its sender; whether because of a full mailbox, is to be seen.
+pub fn note_full<M>(error: &SendError<M>) {
+    if matches!(error, SendError::Full { .. }) {
+        observe::rejected(Rejection::Full);
+    }
+}
+
+fn offer<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<(), SendError<L>> {
     let Some(bound) = to.cell().bound() else { return push(to, letter) };
     if to.cell().inbox.is_closed() {
         return Err(closed(to.cell(), letter));
@@ -37,10 +58,7 @@ pub fn letter<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<()
             guard::drop_quietly(letter);
             Ok(())
         }
-        Admission::Full => {
-            observe::rejected(Rejection::Full);
-            Err(SendError::Full { message: letter })
-        }
+        Admission::Full => Err(SendError::Full { message: letter }),
     }
 }
 
@@ -74,7 +92,9 @@ where
 {
     let (asker, parcel) = exchange::ask::<Stage<A>, Told<M, K>>(message);
     // Refused, it tells its asker that there will be no answer. The place is nobody's any more: the mailbox is closed.
-    let _ = to.push_parcel(parcel);
+    if to.push_parcel(parcel).is_err() {
+        observe::rejected(Rejection::Closed);
+    }
     Request::sent(asker, to.cell().clone())
 }
 

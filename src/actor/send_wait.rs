@@ -38,12 +38,12 @@ impl<A: Send + 'static, M: SentTo<A, K>, K: 'static> SendWait<A, M, K> {
     }
 
     fn try_send(&mut self, message: M) -> Poll<Result<(), SendError<M>>> {
-        match post::send(&self.to, message) {
+        match post::offer_message(&self.to, message) {
             Err(SendError::Full { message }) if self.to.cell().bound().is_some_and(|bound| bound.waits()) => {
                 self.message = Some(message);
                 Poll::Pending
             }
-            outcome => Poll::Ready(outcome),
+            outcome => Poll::Ready(outcome.inspect_err(post::note_full)),
         }
     }
 }

@@ -33,7 +33,7 @@ use crate::mailbox::inbox::{Inbox, Push};
 use crate::mailbox::node::{Discard, Unopened};
 use crate::mailbox::parcel::{Parcel, Sealed};
 use crate::mailbox::shelf::Shelf;
-use crate::observe::Observed;
+use crate::observe::{self, Observed, Rejection};
 use crate::reason::ExitReason;
 use crate::structs::list::List;
 use crate::structs::map_slot::MapSlot;
@@ -421,6 +421,7 @@ impl Undelivered {
         unsafe {
             let queued = this.to.cell.push(node);
             if !queued {
+                observe::rejected(Rejection::Closed);
                 crate::guard::drop_quietly(Discard(node, Unopened::Dying));
             }
             std::ptr::drop_in_place(&mut this.to);

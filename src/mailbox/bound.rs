@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use super::node::{Discard, Node, Unopened};
 use super::parcel::{Letter, Parcel};
 use crate::guard;
+use crate::observe::{self, Rejection};
 use crate::structs::future::SlotFuture;
 use crate::structs::queue::{Queue, Ring};
 use crate::structs::waker::AtomicWaker;
@@ -215,6 +216,7 @@ impl Bound {
     pub unsafe fn displace<S: 'static>(this: &Arc<Self>, parcel: Parcel<S>) -> bool {
         let Some(ring) = this.ring.as_ref() else { return false };
         if let Some(oldest) = ring.force_push(Queued(parcel.into_raw())) {
+            observe::rejected(Rejection::Displaced);
             guard::drop_quietly(Discard(oldest.into_node(), Unopened::Displaced));
         }
         // ORDERING: pairs with the fence in `close`: we see `closed`, or it sees our message in the ring.
@@ -372,8 +374,12 @@ impl<S: 'static> Letter<S> for Ticket<S> {
         self.bound.tickets.fetch_sub(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         match self.bound.ring.as_ref().and_then(Ring::pop) {
-            // SAFETY: the ring owned the block, which is for an S by the contract of `displace`.
-            Some(oldest) => unsafe { Parcel::<S>::from_raw(oldest.into_node()) }.open(stage),
+            Some(oldest) => {
+                // SAFETY: the ring owned the block, which is for an S by the contract of `displace`.
+                let parcel = unsafe { Parcel::<S>::from_raw(oldest.into_node()) };
+                observe::waited(parcel.stamp());
+                parcel.open(stage)
+            }
             None => SlotFuture::ready(()),
         }
     }

@@ -26,7 +26,7 @@ fn closed() -> *mut Node {
 /// |---|---|---|
 /// | null | empty, the consumer is awake | push, park, close |
 /// | a node | so many messages, newest first | push, take (to null), close |
-/// | `PARKED` | empty, the consumer must be woken by who pushes | push, close |
+/// | `PARKED` | empty, the consumer must be woken by who pushes | push, close, put ahead (to null) |
 /// | `CLOSED` | the consumer takes no more: a push is refused | never |
 ///
 /// There is no separate flag for "the consumer sleeps", so no wake-up can be lost between two words: the push that
@@ -164,6 +164,11 @@ impl Inbox {
             (*local).depth
         });
         observe::depth(depth);
+        self.mark(depth);
+    }
+
+    /// Keeps the greatest depth. The consumer's.
+    fn mark(&self, depth: usize) {
         // ORDERING: Relaxed, both: written by the consumer only, read for statistics.
         if depth > self.high_water.load(Ordering::Relaxed) {
             // ORDERING: as above.
@@ -191,10 +196,17 @@ impl Inbox {
     pub unsafe fn put_ahead(&self, messages: Chain) {
         let Some(last) = messages.last() else { return };
         // SAFETY: only the consumer touches `local`.
-        self.local.with_mut(|local| unsafe {
+        let depth = self.local.with_mut(|local| unsafe {
             (*local).put_in_front(messages);
             (*local).ahead = last.as_ptr();
+            (*local).depth
         });
+        self.mark(depth);
+        // Nobody has pushed what wakes it here, so it says by itself that it is awake: a push while it awaits something in a
+        // handler owes it no wake-up, and a look finds it busy.
+        // ORDERING: Relaxed: gives nothing and takes nothing; as a read-modify-write it leaves what `park` released to the
+        // pushes to come.
+        let _ = self.word.compare_exchange(parked(), ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Declares that the consumer is about to sleep. False, and nothing changed, when there is a message.

@@ -62,7 +62,7 @@ impl Node {
     ///
     /// The vtable lives for ever.
     pub unsafe fn with_larger(vtable: NonNull<NodeVtable>) -> Self {
-        Node { next: UnsafeCell::new(ptr::null_mut()), vtable, stamp: Stamp::none() }
+        Node { next: UnsafeCell::new(ptr::null_mut()), vtable, stamp: Stamp::now() }
     }
 
     /// How to open and discard the block.

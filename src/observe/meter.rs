@@ -44,10 +44,6 @@ impl Meter {
             let _ = self.died.set(at);
         }
     }
-
-    pub fn died(&self) -> Died {
-        Died(self.died.get().copied())
-    }
 }
 
 /// When the target of a monitor died, if it was an actor of a runtime.
@@ -55,8 +51,10 @@ impl Meter {
 pub struct Died(Option<Instant>);
 
 impl Died {
-    pub fn of<'a>(observed: impl FnOnce() -> &'a Observed) -> Self {
-        observed().died()
+    /// `made`: when the monitor was made. What was made after the death is not late by more than since then.
+    pub fn of<'a>(observed: impl FnOnce() -> (&'a Observed, Stamp)) -> Self {
+        let (observed, Stamp(made)) = observed();
+        Died(observed.meter.died.get().map(|died| made.max(*died)))
     }
 
     /// Its `Down` is about to be handled.
@@ -69,16 +67,11 @@ impl Died {
 
 /// When a message was made, which is when it is sent.
 #[derive(Clone, Copy)]
-pub struct Stamp(Option<Instant>);
+pub struct Stamp(Instant);
 
 impl Stamp {
     pub fn now() -> Self {
-        Stamp(Some(real_now()))
-    }
-
-    /// Of what waits elsewhere before it is sent.
-    pub fn none() -> Self {
-        Stamp(None)
+        Stamp(real_now())
     }
 }
 
@@ -139,9 +132,7 @@ impl Drop for Part {
 
 /// A message was taken out of a mailbox.
 pub fn waited(stamp: Stamp) {
-    if let Some(sent) = stamp.0 {
-        seconds("deathwatch_mailbox_wait_seconds", sent);
-    }
+    seconds("deathwatch_mailbox_wait_seconds", stamp.0);
 }
 
 /// An actor has looked into its mailbox, and so many are there.
@@ -154,6 +145,8 @@ pub fn rejected(why: Rejection) {
     let why = match why {
         Rejection::Closed => "closed",
         Rejection::Full => "full",
+        Rejection::Displaced => "displaced",
+        Rejection::NoAlias => "no_alias",
     };
     quietly(|| counter!("deathwatch_sends_rejected_total", "reason" => why).increment(1));
 }

@@ -24,7 +24,7 @@ mod record;
 #[cfg_attr(not(feature = "tracing"), path = "no_trace.rs")]
 mod trace;
 
-pub use meter::{Died, Lost, Stamp, depth, downs_sent, monitored, reclaimed, rejected, retired};
+pub use meter::{Died, Lost, Stamp, depth, downs_sent, monitored, reclaimed, rejected, retired, waited};
 pub use record::{Look, Waiting};
 pub use trace::{life, restarted, slow};
 
@@ -43,6 +43,10 @@ pub enum Rejection {
     Closed,
     /// It is full: the message went back to its sender, or was dropped.
     Full,
+    /// It was in, and a newer one took its place.
+    Displaced,
+    /// The alias by which it was sent is over.
+    NoAlias,
 }
 
 /// What there is about one cell. It stands in the cell, and is nothing unless a feature asks for it.
@@ -107,12 +111,6 @@ impl Observed {
     #[inline(always)]
     pub fn die(&self, at: Option<Instant>) {
         self.meter.die(at);
-    }
-
-    /// When it died.
-    #[inline(always)]
-    pub fn died(&self) -> Died {
-        self.meter.died()
     }
 
     /// What is known of the actor by now.

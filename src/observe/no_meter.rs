@@ -18,11 +18,6 @@ impl Meter {
 
     #[inline(always)]
     pub fn die(&self, _at: Option<Instant>) {}
-
-    #[inline(always)]
-    pub fn died(&self) -> Died {
-        Died
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -30,7 +25,7 @@ pub struct Died;
 
 impl Died {
     #[inline(always)]
-    pub fn of<'a>(_observed: impl FnOnce() -> &'a Observed) -> Self {
+    pub fn of<'a>(_observed: impl FnOnce() -> (&'a Observed, Stamp)) -> Self {
         Died
     }
 
@@ -44,11 +39,6 @@ pub struct Stamp;
 impl Stamp {
     #[inline(always)]
     pub fn now() -> Self {
-        Stamp
-    }
-
-    #[inline(always)]
-    pub fn none() -> Self {
         Stamp
     }
 }

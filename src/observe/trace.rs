@@ -46,7 +46,13 @@ impl Trace {
         what: &'static Spelled,
         high_water: impl FnOnce() -> usize,
     ) -> Part {
-        let high_water = high_water();
+        let mut span = Span::none();
+        quietly(|| span = self.begun(actor, what, high_water()));
+        Part { span }
+    }
+
+    /// The span of a message that is about to be handled.
+    fn begun(&self, actor: ActorId, what: &'static Spelled, high_water: usize) -> Span {
         // ORDERING: Relaxed, both: only the actor's own runs touch it.
         if high_water >= self.mark.load(Ordering::Relaxed) {
             self.mark.store(high_water.saturating_mul(2), Ordering::Relaxed);
@@ -56,7 +62,7 @@ impl Trace {
         if let Some(life) = self.life.get() {
             message.follows_from(life.clone());
         }
-        Part { span: message }
+        message
     }
 }
 
@@ -67,12 +73,15 @@ pub struct Life {
 
 /// The life of an actor begins.
 pub fn life(observed: &Observed, id: ActorId, actor: Spelled, name: Option<&str>) -> Life {
-    let span = span!(target: "deathwatch", parent: None, Level::INFO, "actor", id = id.get(), r#type = actor(), name);
-    span.follows_from(Span::current().id());
-    if let Some(id) = span.id() {
-        let _ = observed.trace.life.set(id);
-    }
-    Life { span }
+    let mut life = Life { span: Span::none() };
+    quietly(|| {
+        life.span = span!(target: "deathwatch", parent: None, Level::INFO, "actor", id = id.get(), r#type = actor(), name);
+        life.span.follows_from(Span::current().id());
+        if let Some(id) = life.span.id() {
+            let _ = observed.trace.life.set(id);
+        }
+    });
+    life
 }
 
 /// A call that is made in a span.

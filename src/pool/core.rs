@@ -8,6 +8,7 @@ use super::manager::Hub;
 use crate::actor::request::InLine;
 use crate::mailbox::bound::OnFull;
 use crate::mailbox::node::Unopened;
+use crate::observe::{self, Rejection};
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -142,6 +143,7 @@ impl<A: Send + 'static> Core<A> {
         let mut full = 0;
         loop {
             if self.is_closed() {
+                observe::rejected(Rejection::Closed);
                 return Offer::Closed(item);
             }
             let lane = self.pick(route);
@@ -153,6 +155,7 @@ impl<A: Send + 'static> Core<A> {
                 Admit::Drop => {
                     // ORDERING: Relaxed: statistics.
                     self.hub.dropped.fetch_add(1, Ordering::Relaxed);
+                    observe::rejected(Rejection::Full);
                     return Offer::Dropped(item);
                 }
                 Admit::Closed => continue,

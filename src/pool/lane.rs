@@ -21,6 +21,7 @@ use crate::cell::Address;
 use crate::mailbox::bound::{Admission, Bound, OnFull};
 use crate::mailbox::node::Unopened;
 use crate::mailbox::parcel::{Letter, Parcel};
+use crate::observe::{self, Rejection};
 use crate::structs::future::SlotFuture;
 use crate::structs::queue::{Queue, Ring};
 use crate::sync::Arc;
@@ -143,6 +144,7 @@ impl<A: Send + 'static> Lane<A> {
             Jobs::Queue(queue) => queue.push(job),
             Jobs::Ring(ring) => {
                 if let Some(oldest) = ring.force_push(job) {
+                    observe::rejected(Rejection::Displaced);
                     oldest.parcel.discard(Unopened::Displaced);
                     // ORDERING: Relaxed: statistics.
                     this.hub.dropped.fetch_add(1, Ordering::Relaxed);

@@ -55,8 +55,9 @@ impl<A: Send + 'static> Hub<A> {
     where
         Manager<A>: Handler<M>,
     {
-        if let Some(manager) = self.manager.get() {
-            let _ = post::send::<_, _, Tasks>(manager, message); // refused: the pool is over
+        // When the pool is over there is nobody to be told, and no send of the user's that is refused.
+        if let Some(manager) = self.manager.get().filter(|manager| !manager.cell().inbox.is_closed()) {
+            let _ = post::send::<_, _, Tasks>(manager, message);
         }
     }
 

@@ -21,6 +21,7 @@ use crate::id::ActorId;
 use crate::mailbox::bound::Place;
 use crate::mailbox::exchange;
 use crate::mailbox::parcel::Parcel;
+use crate::observe::{self, Rejection};
 use crate::reason::ExitReason;
 use crate::sync::atomic::Ordering;
 use core::{Core, Offer, Route, Waiting};
@@ -99,6 +100,24 @@ pub struct Pool<A: Send + 'static, Q = OwnQueues> {
 struct Handle<A: Send + 'static> {
     core: StdArc<Core<A>>,
     manager: ActorRef<Manager<A>>,
+}
+
+impl<A: Send + 'static> Handle<A> {
+    /// What became of a message, for its sender.
+    fn answer<M>(&self, offer: Offer<A, M>) -> Result<(), SendError<M>> {
+        match offer {
+            Offer::Taken => Ok(()),
+            Offer::Dropped(message) => {
+                guard::drop_quietly(message);
+                Ok(())
+            }
+            Offer::Full(message, _) => {
+                observe::rejected(Rejection::Full);
+                Err(SendError::Full { message })
+            }
+            Offer::Closed(message) => Err(SendError::Closed { message, reason: self.manager.exit_reason() }),
+        }
+    }
 }
 
 impl<A: Send + 'static> Drop for Handle<A> {
@@ -250,15 +269,7 @@ impl<A: Send + 'static, Q> Pool<A, Q> {
     }
 
     fn send_to<M: SentTo<A, K>, K: 'static>(&self, route: Route, message: M) -> Result<(), SendError<M>> {
-        match self.handle.core.offer(route, message, told::<A, M, K>) {
-            Offer::Taken => Ok(()),
-            Offer::Dropped(message) => {
-                guard::drop_quietly(message);
-                Ok(())
-            }
-            Offer::Full(message, _) => Err(SendError::Full { message }),
-            Offer::Closed(message) => Err(SendError::Closed { message, reason: self.exit_reason() }),
-        }
+        self.handle.answer(self.handle.core.offer(route, message, told::<A, M, K>))
     }
 
     fn request_of<M: SentTo<A, K>, K: 'static>(&self, route: Route, message: M) -> Request<M> {
@@ -274,6 +285,7 @@ impl<A: Send + 'static, Q> Pool<A, Q> {
                     let line = Box::new(Waiting { core, route, lane, job });
                     return Request::in_line(asker, pool, taker, place, line);
                 }
+                observe::rejected(Rejection::Full);
                 drop(job);
                 Request::refused(asker, pool)
             }

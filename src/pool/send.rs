@@ -12,7 +12,6 @@ use super::lane::{Job, Lane};
 use super::{Handle, told};
 use crate::actor::blocking;
 use crate::actor::message::{SendError, SentTo};
-use crate::guard;
 use crate::mailbox::bound::Place;
 use crate::sync::Arc;
 
@@ -48,24 +47,16 @@ impl<A: Send + 'static, M: SentTo<A, K>, K: 'static> PoolSend<A, M, K> {
 
     /// Sends it if there is room. `None`: there will be, in a place that is waited for now.
     fn try_send(&mut self, message: M) -> Option<Result<(), SendError<M>>> {
-        Some(match self.pool.core.offer(self.route, message, told::<A, M, K>) {
-            Offer::Taken => Ok(()),
-            Offer::Dropped(message) => {
-                guard::drop_quietly(message);
-                Ok(())
-            }
-            Offer::Closed(message) => {
-                Err(SendError::Closed { message, reason: self.pool.manager.exit_reason() })
-            }
-            Offer::Full(message, lane) => match lane.waiting_room() {
-                None => Err(SendError::Full { message }),
-                Some(room) => {
-                    self.place = Some((Place::new(room.clone()), lane));
-                    self.message = Some(message);
-                    return None;
-                }
-            },
-        })
+        let offer = self.pool.core.offer(self.route, message, told::<A, M, K>);
+        if let Offer::Full(message, lane) = offer {
+            let Some(room) = lane.waiting_room() else {
+                return Some(self.pool.answer(Offer::Full(message, lane)));
+            };
+            self.place = Some((Place::new(room.clone()), lane));
+            self.message = Some(message);
+            return None;
+        }
+        Some(self.pool.answer(offer))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::guard;
 use crate::id::ActorId;
 use crate::reason::ExitReason;
 use crate::structs::index::Index;
+use crate::structs::queue::Queue;
 use crate::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// A ring of so many deaths, which anybody reads and nobody waits for: what is kept is found by its number, and who writes one takes out
@@ -19,6 +20,25 @@ pub(super) struct Deaths {
     most: u64,
     next: AtomicU64,
     kept: Index<u64, Kept>,
+    late: StdArc<Late>,
+}
+
+/// Reasons of deaths that are kept no more. They may hold errors of the user's, and what they stood in is dropped by whoever uses the
+/// index next, under a guard of its.
+struct Late(Queue<ExitReason>);
+
+impl Late {
+    fn drop_all(&self) {
+        while let Some(reason) = self.0.pop() {
+            guard::drop_quietly(reason);
+        }
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        self.drop_all();
+    }
 }
 
 /// One death.
@@ -35,16 +55,22 @@ pub(super) struct Obituary {
     pub told: Option<usize>,
 }
 
-impl Drop for Obituary {
-    /// The reason may hold an error of the user's, and this is dropped by whoever uses the index.
-    fn drop(&mut self) {
-        guard::drop_quietly(self.reason.take());
-    }
-}
-
 /// What the index has of it: the same if it is the same death.
 #[derive(Clone)]
-struct Kept(StdArc<Obituary>);
+struct Kept(StdArc<Entry>);
+
+struct Entry {
+    death: Obituary,
+    late: StdArc<Late>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(reason) = self.death.reason.take() {
+            self.late.0.push(reason);
+        }
+    }
+}
 
 impl PartialEq for Kept {
     fn eq(&self, other: &Self) -> bool {
@@ -55,13 +81,14 @@ impl PartialEq for Kept {
 impl Deaths {
     /// Keeps so many; nothing at all if that is none.
     pub(super) fn keeping(most: usize) -> Option<Self> {
-        (most > 0).then(|| Deaths { most: most as u64, next: AtomicU64::new(0), kept: Index::new() })
+        let late = StdArc::new(Late(Queue::new()));
+        (most > 0).then(|| Deaths { most: most as u64, next: AtomicU64::new(0), kept: Index::new(), late })
     }
 
     pub(super) fn note(&self, death: Obituary) {
         // ORDERING: Relaxed: gives each its number; the fence below is what orders.
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let fresh = Kept(StdArc::new(death));
+        let fresh = Kept(StdArc::new(Entry { death, late: StdArc::clone(&self.late) }));
         let _ = self.kept.insert(&number, fresh.clone()); // nobody else has the number
         // ORDERING: the count was raised, and ours was put in, before the two looks; it pairs with the same one of who writes the
         // death that is so many before or after.
@@ -75,6 +102,7 @@ impl Deaths {
         if self.next.load(Ordering::Relaxed) - number > self.most {
             self.kept.remove(&number, &fresh);
         }
+        self.late.drop_all();
     }
 
     /// How many are kept, wanted or not.
@@ -83,12 +111,12 @@ impl Deaths {
         self.kept.len()
     }
 
-    /// The last ones, the latest first.
-    pub(super) fn latest(&self) -> Vec<StdArc<Obituary>> {
+    /// What there is of the last ones, the latest first.
+    pub(super) fn latest<R>(&self, mut of: impl FnMut(&Obituary) -> R) -> Vec<R> {
         let mut found = Vec::new();
-        self.kept.for_each(|number, Kept(death)| found.push((*number, StdArc::clone(death))));
+        self.kept.for_each(|number, Kept(entry)| found.push((*number, StdArc::clone(entry))));
         found.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
         found.truncate(usize::try_from(self.most).unwrap_or(usize::MAX));
-        found.into_iter().map(|(_, death)| death).collect()
+        found.iter().map(|(_, entry)| of(&entry.death)).collect()
     }
 }

@@ -451,19 +451,24 @@ impl<D: Doll> Play<D> for ActorRef<D> {
     }
 
     fn wedge(&self) -> Wedge {
-        let (entered, inside) = mpsc::channel();
-        let (wedge, wedged) = Wedge::new();
-        self.tell(move |_, _| {
-            let _ = entered.send(());
-            wedged();
-        });
-        inside.recv().expect("the handler begins");
-        wedge
+        wedge_by(|job| D::send(self, job).map_err(|_| ()).expect("the doll lives"))
     }
 
     fn downs(&self) -> usize {
         self.call(|doll, _| doll.strings().downs)
     }
+}
+
+/// Keeps whoever gets this job in a handler that does not await.
+pub fn wedge_by<D: Doll>(send: impl FnOnce(Job<D, ()>)) -> Wedge {
+    let (entered, inside) = mpsc::channel();
+    let (wedge, wedged) = Wedge::new();
+    send(Job(Box::new(move |_, _| {
+        let _ = entered.send(());
+        wedged();
+    })));
+    inside.recv().expect("the handler begins");
+    wedge
 }
 
 /// A watcher and a target, each on a runtime of its own.

@@ -1,11 +1,13 @@
 //! Tables, graphs, and what is serialized.
 
-use deathwatch::{Options, Runtime, Snapshot};
+use std::fmt;
+
+use deathwatch::{ExitReason, Options, Runtime, Snapshot};
 
 use crate::support::{Puppet, Told, solo};
 
 /// A name in which everything means something in one language or another.
-const HOSTILE: &str = "a\"] --> b; \\\" <b>#quot;|x|\n%% }";
+const HOSTILE: &str = "a\"] --> b; \\\" <b>#quot;|x|\n%% } &lt;";
 
 fn hostile() -> (Runtime, Snapshot, [u64; 2]) {
     let runtime = solo();
@@ -29,7 +31,7 @@ fn names_cannot_break_a_dot_graph() {
     let expected = [
         "digraph actors {".to_owned(),
         "  node [shape=box];".to_owned(),
-        format!(r##"  a{bad} [label="a\"] --> b; \\\" <b>#quot;|x|\\n%% }}\nPuppet #{bad}"];"##),
+        format!(r##"  a{bad} [label="a\"] --> b; \\\" <b>#quot;|x|\\n%% }} &amp;lt;\nPuppet #{bad}"];"##),
         format!(r#"  a{good} [label="good\nPuppet #{good}"];"#),
         format!(r#"  a{bad} -> a{good} [style=solid, label="monitors 2 times"];"#),
         format!(r#"  a{bad} -> a{good} [dir=none, label="linked"];"#),
@@ -49,8 +51,8 @@ fn names_cannot_break_a_mermaid_chart() {
         lines[1].strip_prefix(&format!("  a{bad}[\"")).and_then(|rest| rest.strip_suffix("\"]")).unwrap();
     assert!(!label.contains(['"', ']', '[', '|', '\\', '%', '}', '>']) || label.contains("<br/>"), "{label}");
     let unescaped = label.replace("<br/>", "");
-    assert!(unescaped.chars().all(|c| c.is_alphanumeric() || " _-.#;".contains(c)), "{label}");
-    assert!(label.starts_with("a#34;#93; --#62; b"), "{label}");
+    assert!(unescaped.chars().all(|c| c.is_alphanumeric() || " _#;".contains(c)), "{label}");
+    assert!(label.starts_with("a#34;#93; #45;#45;#62; b"), "{label}");
     assert_eq!(
         lines[3..],
         [format!("  a{bad} -->|monitors 2 times| a{good}"), format!("  a{bad} ---|linked| a{good}")]
@@ -95,4 +97,32 @@ fn it_can_be_serialized() {
     let death = &value["deaths"][0];
     assert_eq!((&death["id"], &death["reason"]), (&dead.id().get().into(), &"kill".into()));
     assert!(death["age_seconds"].is_f64() && death["exit_seconds"].is_f64());
+}
+
+/// Says how far it comes, and fails.
+#[derive(Debug)]
+struct Speechless;
+impl fmt::Display for Speechless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("well, ")?;
+        Err(fmt::Error)
+    }
+}
+impl std::error::Error for Speechless {}
+
+/// The text of a reason is the user's, whose mistakes are not those of who looks.
+#[test]
+fn a_reason_that_cannot_be_told() {
+    let _dog = watchdog!();
+    let runtime = Runtime::builder().workers(1).keep_deaths(1).build().expect("one worker");
+    let (puppet, _events) = Puppet::on(&runtime);
+    puppet.stop_with(ExitReason::error(Speechless));
+    while runtime.live_actors() > 0 {
+        std::thread::yield_now();
+    }
+    let snapshot = runtime.snapshot();
+    let table = snapshot.to_string();
+    assert!(table.trim_end().ends_with("well,"), "{table}");
+    #[cfg(feature = "serde")]
+    assert!(serde_json::to_string(&snapshot).expect("it is plain data").contains("well, "));
 }

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use deathwatch::prelude::*;
 use deathwatch::snapshot::ActorState;
-use deathwatch::{ActorId, Monitors, Runtime};
+use deathwatch::{ActorId, ActorRef, Context, Monitors, Runtime};
+use futures::channel::oneshot;
 
-use crate::support::{Puppet, Told, duo, solo};
+use crate::support::{Idle, Note, Puppet, Told, duo, solo};
 
 const LOOKS: usize = 300;
 
@@ -108,4 +110,50 @@ fn of_a_runtime_that_has_ended() {
     let snapshot = runtime.snapshot();
     assert!(snapshot.actors.is_empty());
     assert_eq!((snapshot.deaths.len(), snapshot.deaths[0].id), (1, puppet.id()));
+}
+
+/// Awaits what it was given when it is told of a death.
+struct Mourner {
+    target: ActorRef<Idle>,
+    over: Option<oneshot::Receiver<()>>,
+}
+impl Actor for Mourner {
+    async fn started(&mut self, ctx: &Context<Self>) {
+        ctx.monitor_priority(&self.target, |down| down);
+    }
+}
+impl Handler<Down> for Mourner {
+    async fn handle(&mut self, _: Down, _: &Context<Self>) {
+        if let Some(over) = self.over.take() {
+            let _ = over.await;
+        }
+    }
+}
+impl Handler<Note> for Mourner {
+    async fn handle(&mut self, _: Note, _: &Context<Self>) {}
+}
+
+/// A `Down` that overtakes finds the mailbox of an idle actor empty: in its handler, the actor waits all the same, and is not idle.
+#[test]
+fn awaiting_in_the_handler_of_a_down_that_overtakes() {
+    let _dog = watchdog!();
+    let runtime = solo();
+    let target = runtime.start(Idle).expect("it starts");
+    let (gate, over) = oneshot::channel();
+    let mourner = runtime.start(Mourner { target: target.clone(), over: Some(over) }).expect("it starts");
+    let seen = |wanted| loop {
+        let snapshot = runtime.snapshot();
+        let info = snapshot.actor(mourner.id()).expect("it lives");
+        if info.state == wanted {
+            break info.mailbox.high_water;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(seen(ActorState::Idle), 0);
+    target.kill();
+    assert_eq!(seen(ActorState::Waiting), 1);
+    mourner.send(Note(1)).expect("it lives");
+    assert_eq!(seen(ActorState::Waiting), 1);
+    drop(gate);
+    assert_eq!(seen(ActorState::Idle), 1);
 }

@@ -220,7 +220,7 @@ impl Entry {
     /// As for [`down`](Self::down).
     unsafe fn died(entry: EntryPtr) -> Died {
         // SAFETY: by the contract; a fired entry owns a reference (rule 9).
-        Died::of(|| unsafe { &entry.as_ref().target.get().observed })
+        Died::of(|| unsafe { (&entry.as_ref().target.get().observed, entry.as_ref().node.stamp()) })
     }
 
     /// What the watcher is told.

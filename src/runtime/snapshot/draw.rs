@@ -138,16 +138,16 @@ fn words(edge: Edge, times: usize) -> String {
     if times == 1 { word.to_owned() } else { format!("{word} {times} times") }
 }
 
-/// As it stands within quotes in the language of Graphviz.
+/// As it stands within quotes in the language of Graphviz, which looks for entities there as well.
 fn quoted(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
+    text.replace('&', "&amp;").replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 /// As it stands within quotes in the language of Mermaid: whatever could mean something there by its number.
 fn entities(text: &str) -> String {
     let mut safe = String::new();
     for c in text.chars() {
-        if c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.') {
+        if c.is_alphanumeric() || matches!(c, ' ' | '_') {
             safe.push(c);
         } else {
             let _ = write!(safe, "#{};", u32::from(c));

@@ -21,7 +21,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::deaths::Obituary;
+use super::deaths::{Deaths, Obituary};
 use super::options::Backend;
 use super::shared::Shared;
 use super::start::{Placed, current_if_started};
@@ -332,11 +332,11 @@ impl Shared {
         }
         actors.iter_mut().for_each(|actor| actor.registered.sort_unstable());
         let now = real_now();
-        let latest = self.deaths.as_ref().map(|deaths| deaths.latest()).unwrap_or_default();
+        let latest = |deaths: &Deaths| deaths.latest(|death| DeathInfo::of(death, now));
         Snapshot {
             runtime: self.name.clone(),
             actors,
-            deaths: latest.iter().map(|death| DeathInfo::of(death, now)).collect(),
+            deaths: self.deaths.as_ref().map(latest).unwrap_or_default(),
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::id::ActorId;
 
 impl Snapshot {
     /// Rings of actors each of which waits for the reply of the next, and the last for that of the first: where each is in a handler
-    /// meanwhile, none of them goes on before a time limit is over. Each ring once, from its oldest actor on.
+    /// meanwhile, none of them goes on before a time limit is over. Each ring once, from its oldest actor on; of several
+    /// with the same oldest, one.
     ///
     /// It is a hint, not a proof. Seen at different moments, those of a ring need not have waited at the same time (look again: a ring
     /// that stays is one), and who waits for several at once, or beside its handler ([`Context::pipe`](crate::Context::pipe) is not seen

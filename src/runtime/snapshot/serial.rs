@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::table::backend;
+use super::table::{backend, text_of};
 use crate::id::ActorId;
 use crate::reason::ExitReason;
 use crate::runtime::Backend;
@@ -19,7 +19,7 @@ impl Serialize for ActorId {
 /// As its text.
 impl Serialize for ExitReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&text_of(self))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A snapshot as a table.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::{ActorInfo, ActorState, MailboxInfo, Mode, Snapshot, short};
 use crate::id::ActorId;
@@ -32,7 +32,7 @@ impl fmt::Display for Snapshot {
                 format!("{:.1?} ago", death.age),
                 format!("{:.1?}", death.exit),
                 death.told.map_or("-".to_owned(), |told| told.to_string()),
-                clean(&death.reason.to_string()),
+                clean(&text_of(&death.reason)),
             ]
         });
         table(f, &["id", "name", "type", "died", "exit", "told", "reason"], lines.collect())
@@ -69,6 +69,13 @@ fn table(f: &mut fmt::Formatter<'_>, head: &[&str], lines: Vec<Vec<String>>) -> 
         write!(f, "\n{}", text.trim_end())?;
     }
     Ok(())
+}
+
+/// What it says. Of the user's `Display` that fails, what it had said until then.
+pub(super) fn text_of(it: &impl fmt::Display) -> String {
+    let mut text = String::new();
+    let _ = write!(text, "{it}");
+    text
 }
 
 /// In one line, and nothing in it that moves the cursor.

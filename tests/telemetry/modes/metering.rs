@@ -1,17 +1,22 @@
 //! What a recorder is told.
 
-use deathwatch::{Demonitor, Mailbox, Monitors, OnFull, Options, Runtime, census};
+use std::time::Instant;
+
+use deathwatch::{AliasUntil, Demonitor, Mailbox, Monitors, OnFull, Options, Pool, Runtime, census};
 
 use crate::board::{Board, board};
-use crate::doll::{Doll, Play, in_both_modes};
-use crate::support::{Idle, Note, begun, solo};
+use crate::doll::{Doll, Play, TaskDoll, in_both_modes};
+use crate::support::{Idle, Note, begun, poll_once, solo};
 use crate::turn;
 
 in_both_modes! {
     lives
     deaths_that_are_told
+    downs_that_overtake
+    deaths_of_long_ago
     messages
     messages_that_are_refused
+    messages_by_an_alias
     what_waits_to_be_freed
 }
 
@@ -22,7 +27,7 @@ struct Since {
     samples: Vec<(&'static str, usize)>,
 }
 
-const COUNTERS: [&str; 7] = [
+const COUNTERS: [&str; 9] = [
     "deathwatch_actor_starts_total",
     "deathwatch_actor_exits_total{reason=normal}",
     "deathwatch_actor_exits_total{reason=kill}",
@@ -30,6 +35,8 @@ const COUNTERS: [&str; 7] = [
     "deathwatch_downs_sent_total",
     "deathwatch_sends_rejected_total{reason=closed}",
     "deathwatch_sends_rejected_total{reason=full}",
+    "deathwatch_sends_rejected_total{reason=displaced}",
+    "deathwatch_sends_rejected_total{reason=no_alias}",
 ];
 const SAMPLES: [&str; 5] = [
     "deathwatch_down_latency_seconds",
@@ -131,11 +138,50 @@ fn deaths_that_are_told<D: Doll>() {
     assert_eq!(active(), before);
 }
 
-/// How long messages wait and are handled, and how many an actor finds.
-fn messages<D: Doll>() {
+/// A `Down` that overtakes is counted as any other.
+fn downs_that_overtake<D: Doll>() {
+    let (_turn, since) = (turn(), since());
+    let before = since.board.gauge("deathwatch_monitors_active");
+    let runtime = solo();
+    let ((target, _), (watcher, _)) = (D::on(&runtime), D::on(&runtime));
+    let at = target.clone();
+    watcher.call(move |_, ctx| _ = D::monitor_priority(ctx, &at));
+    assert_eq!(since.board.gauge("deathwatch_monitors_active"), before + 1.0);
+    target.kill();
+    while watcher.downs() < 1 {}
+    assert_eq!(since.counted("deathwatch_downs_sent_total"), 1);
+    assert_eq!(since.sampled("deathwatch_down_latency_seconds").len(), 1);
+    assert_eq!(since.board.gauge("deathwatch_monitors_active"), before);
+}
+
+/// Who asks after a death of long ago is told late by no more than since it asked.
+fn deaths_of_long_ago<D: Doll>() {
     let (_turn, since) = (turn(), since());
     let runtime = solo();
-    let (doll, _) = D::on(&runtime);
+    let ((target, _), (watcher, _)) = (D::on(&runtime), D::on(&runtime));
+    target.kill();
+    target.wait_exit().wait();
+    // This takes longer than it takes to look at the time when the `Down` has been handled.
+    (0..100).for_each(|_| D::on(&runtime).0.call(|_, _| ()));
+    let asked = Instant::now();
+    watcher.call(move |_, ctx| _ = D::monitor(ctx, &target));
+    while watcher.downs() < 1 {}
+    let at_most = asked.elapsed().as_secs_f64();
+    let late = since.sampled("deathwatch_down_latency_seconds");
+    assert!(late.len() == 1 && late[0] <= at_most, "{late:?} of {at_most}");
+}
+
+/// How long messages wait and are handled, and how many an actor finds.
+fn messages<D: Doll>() {
+    for mailbox in [Mailbox::unbounded(), Mailbox::bounded(10, OnFull::DropOldest)] {
+        messages_in::<D>(mailbox);
+    }
+}
+
+fn messages_in<D: Doll>(mailbox: Mailbox) {
+    let (_turn, since) = (turn(), since());
+    let runtime = solo();
+    let doll = D::new().0.start_with(Options::new().runtime(&runtime).mailbox(mailbox)).expect("it starts");
     let wedge = doll.wedge();
     (0..4).for_each(|n| D::note(&doll, n));
     drop(wedge);
@@ -152,7 +198,9 @@ fn messages<D: Doll>() {
 fn messages_that_are_refused<D: Doll>() {
     let (_turn, since) = (turn(), since());
     let runtime = solo();
-    for (on_full, full) in [(OnFull::Reject, 3), (OnFull::DropNewest, 3), (OnFull::DropOldest, 0)] {
+    for (on_full, full, displaced) in
+        [(OnFull::Reject, 3, 0), (OnFull::DropNewest, 3, 0), (OnFull::DropOldest, 0, 3)]
+    {
         let since = self::since();
         let mailbox = Mailbox::bounded(1, on_full);
         let doll =
@@ -162,6 +210,8 @@ fn messages_that_are_refused<D: Doll>() {
         (1..3).for_each(|n| _ = D::try_note(&doll, n));
         let asked = doll.ask(|_, _| ());
         assert_eq!(since.counted("deathwatch_sends_rejected_total{reason=full}"), full, "{on_full:?}");
+        let counted = since.counted("deathwatch_sends_rejected_total{reason=displaced}");
+        assert_eq!(counted, displaced, "{on_full:?}");
         drop((asked, wedge));
         doll.stop();
         doll.wait_exit().wait();
@@ -170,6 +220,18 @@ fn messages_that_are_refused<D: Doll>() {
         assert_eq!(since.counted("deathwatch_sends_rejected_total{reason=closed}"), 2, "{on_full:?}");
     }
     assert_eq!(since.counted("deathwatch_sends_rejected_total{reason=closed}"), 6);
+}
+
+/// What comes by an alias that is over.
+fn messages_by_an_alias<D: Doll>() {
+    let (_turn, since) = (turn(), since());
+    let runtime = solo();
+    let (doll, _) = D::on(&runtime);
+    let alias = doll.call(|_, ctx| D::alias(ctx, AliasUntil::First));
+    assert!(alias.send(Note(1)).is_ok());
+    doll.call(|_, _| ());
+    assert!(alias.send(Note(2)).is_err());
+    assert_eq!(since.counted("deathwatch_sends_rejected_total{reason=no_alias}"), 1);
 }
 
 /// R59: entries that await reclamation: held back by a guard, and freed after it.
@@ -192,6 +254,62 @@ fn what_waits_to_be_freed<D: Doll>() {
         let monitor = monitors.monitor(&target);
         monitors.demonitor(monitor);
     }
+}
+
+/// Who waits until there is room has not been refused, unless the actor dies before.
+#[test]
+fn senders_that_wait() {
+    let _dog = watchdog!();
+    let (_turn, since) = (turn(), since());
+    let rejected = |why: &str| since.counted(&format!("deathwatch_sends_rejected_total{{reason={why}}}"));
+    let runtime = solo();
+    let options = Options::new().runtime(&runtime).mailbox(Mailbox::bounded(1, OnFull::Wait));
+    let doll = TaskDoll::new().0.start_with(options).expect("it starts");
+    let wedge = doll.wedge();
+    TaskDoll::note(&doll, 0);
+    let mut sent = doll.send_wait(Note(1));
+    assert!(poll_once(&mut sent).is_pending());
+    drop(wedge);
+    sent.wait().expect("it lives");
+    assert_eq!((rejected("full"), rejected("closed")), (0, 0));
+    doll.call(|_, _| ());
+    let wedge = doll.wedge();
+    TaskDoll::note(&doll, 2);
+    let asked = doll.ask(|_, _| ());
+    let mut sent = doll.send_wait(Note(3));
+    assert!(poll_once(&mut sent).is_pending());
+    doll.kill();
+    drop(wedge);
+    sent.wait().expect_err("it is dead");
+    asked.wait().expect_err("it is dead");
+    assert_eq!((rejected("full"), rejected("closed")), (0, 2));
+}
+
+/// Jobs that a pool does not take, or drops for newer ones.
+#[test]
+fn pools() {
+    let _dog = watchdog!();
+    let (_turn, since) = (turn(), since());
+    let rejected = |why: &str| since.counted(&format!("deathwatch_sends_rejected_total{{reason={why}}}"));
+    let runtime = solo();
+    let jobs = |on_full| {
+        let pool = Pool::builder(|_| TaskDoll::new().0).workers(1).queue(Mailbox::bounded(1, on_full));
+        let pool = pool.options(Options::new().runtime(&runtime)).start().expect("it starts");
+        let wedge = crate::doll::wedge_by(|job| pool.send(job).map_err(|_| ()).expect("it has room"));
+        (0..3).for_each(|n| _ = pool.send(Note(n)));
+        drop(pool.request(Note(3)));
+        drop(wedge);
+        pool.kill();
+        pool.wait_exit().wait();
+        pool.send(Note(4)).expect_err("it is gone");
+        pool.request(Note(5)).wait().expect_err("it is gone");
+    };
+    jobs(OnFull::Reject);
+    assert_eq!((rejected("full"), rejected("displaced"), rejected("closed")), (3, 0, 2));
+    jobs(OnFull::DropNewest);
+    assert_eq!((rejected("full"), rejected("displaced"), rejected("closed")), (6, 0, 4));
+    jobs(OnFull::DropOldest);
+    assert_eq!((rejected("full"), rejected("displaced"), rejected("closed")), (6, 3, 6));
 }
 
 /// A recorder is told of types that handle nothing but `Note`s, too.

@@ -7,13 +7,14 @@ use deathwatch::{ActorId, Options, Runtime};
 use tracing::Level;
 
 use crate::doll::{Doll, Play, in_both_modes};
-use crate::journal::{Span, journal};
+use crate::journal::{Span, UNSPEAKABLE, journal};
 use crate::support::{Idle, Note, solo};
 use crate::turn;
 
 in_both_modes! {
     a_life_and_its_messages
     a_start_follows
+    a_subscriber_that_panics
     deaths_by_their_kind
     a_mailbox_that_fills
     a_slow_handler
@@ -75,6 +76,19 @@ fn a_start_follows<D: Doll>() {
     let message = &messages(parent.id())[0];
     assert_eq!(life(child).follows, [message.id]);
     assert!(life(parent.id()).follows.is_empty(), "started in none");
+}
+
+/// It costs the actor its span, and nothing else.
+fn a_subscriber_that_panics<D: Doll>() {
+    let _turn = turn();
+    journal();
+    let runtime = solo();
+    let doll = D::new().0.start_with(Options::new().runtime(&runtime).name(UNSPEAKABLE)).expect("it starts");
+    doll.call(|_, _| ());
+    assert_eq!(messages(doll.id()).len(), 1);
+    doll.stop();
+    all_gone(&runtime);
+    assert_eq!(doll.exit_reason(), Some(deathwatch::ExitReason::Normal));
 }
 
 /// Exits are events: of a panic, of another failure, of an orderly end.
