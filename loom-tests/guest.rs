@@ -5,6 +5,7 @@ use std::task::{Context, Waker};
 
 use deathwatch::ExitReason;
 use deathwatch::internals::cell::{Birth, Runnable, Strong, spawn as spawn_cell};
+use deathwatch::internals::monitor::entry::Wait;
 use deathwatch::internals::scheduler::guest::{ActorFuture, Guests, Seat};
 use deathwatch::internals::sync::Arc;
 
@@ -89,6 +90,18 @@ fn message_vs_drop() {
         sender.join().unwrap();
         assert!(is_killed(&actor));
         assert_eq!(log.read(), [0; 0], "nobody has run it");
+    });
+}
+
+/// Nobody says anything to an actor whose future is dropped: it dies all the same, and who waits for that is told.
+#[test]
+fn wait_vs_drop() {
+    model("guest_wait_vs_drop", Bound::Unbounded, 3_800, || {
+        let (actor, future, _guests) = sleeper();
+        let mut wait = Wait::new(actor.cell().clone());
+        let executor = spawn(move || drop(future));
+        assert_eq!(block_on(std::future::poll_fn(|cx| wait.poll(cx))), ExitReason::Kill);
+        executor.join().unwrap();
     });
 }
 
