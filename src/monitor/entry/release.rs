@@ -97,15 +97,17 @@ impl<X> Berth<X> {
         NonNull::new(self.0.entry.swap(ptr::null_mut(), Ordering::Relaxed))
     }
 
-    /// Who has it, unless its exit has come to give it back. Not to be dropped under a guard (rule 9).
+    /// Who has it, maybe dead already. Not to be dropped under a guard (rule 9).
     fn holder(&self) -> Option<CellRef> {
         let pinned = pin();
         // ORDERING: Relaxed: as in `take`.
         let entry = NonNull::new(self.0.entry.load(Ordering::Relaxed))?;
-        // SAFETY: found under the guard; if it is armed, its target is there (rule 8).
+        // SAFETY: found under the guard, so it is there, and it was armed then or has fired: who cancels takes it out before. So its
+        // target may be followed (rule 8).
         unsafe {
             let entry = entry.as_ref();
-            if entry.state().is_armed() { entry.target.try_hold(&pinned) } else { None }
+            entry.tracked.touch();
+            entry.target.try_hold(&pinned)
         }
     }
 
