@@ -211,6 +211,26 @@ fn close_vs_laying_vs_posting() {
     });
 }
 
+/// One takes an alarm back while the clock stops: it is released once, by either, and all that came before is before that.
+#[test]
+fn recall_vs_close() {
+    model("alarm_recall_vs_close", Bound::Unbounded, 3, || {
+        let hall = hall(0);
+        let other = spawn({
+            let hall = hall.clone();
+            move || {
+                let (alarm, fate) = alarm(1);
+                fate.fetch_or(1, Ordering::Relaxed);
+                hall.settle(hall.board.recall(recall(alarm)));
+                fate
+            }
+        });
+        hall.board.close(|_| ());
+        let fate = other.join().unwrap();
+        assert_eq!(fate.load(Ordering::Relaxed), 3);
+    });
+}
+
 /// Two take an alarm each back that the clock has: it hears of both.
 #[test]
 fn recalls_vs_rest() {

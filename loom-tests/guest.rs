@@ -145,8 +145,11 @@ fn poll_vs_close() {
 fn poll_vs_close_vs_drop() {
     model("guest_poll_vs_close_vs_drop", Bound::Preemptions(3), 700, || {
         let (actor, mut future, guests) = hire();
+        let cell = actor.cell().clone();
         let executor = spawn(move || {
-            let _ = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+                assert!(cell.reason().is_some(), "over, and not dead");
+            }
             drop(future);
         });
         guests.close();

@@ -57,11 +57,11 @@ impl CellSlot {
     /// Takes this cell out, if it is in it.
     pub fn clear(&self, cell: &CellRef) -> Option<CellRef> {
         let CellPtr(place) = CellPtr::of(cell);
-        // ORDERING: Acquire as in `put`: what comes out may be the last reference. Relaxed on failure: nothing does.
+        // ORDERING: Relaxed: what comes out is a reference to what the caller has one to; who gives it back last acquires then.
         let cleared = self.place.compare_exchange(
             place.as_ptr(),
             ptr::null_mut(),
-            Ordering::Acquire,
+            Ordering::Relaxed,
             Ordering::Relaxed,
         );
         // SAFETY: as in `put`.

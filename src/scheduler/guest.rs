@@ -90,8 +90,8 @@ impl Seat {
 
     /// The future goes; nothing is laid here any more.
     fn leave(&self) -> Option<Runnable> {
-        // ORDERING: AcqRel: Acquire pairs with the laying of what comes out, Release with who is told that the future has left.
-        let word = self.next.swap(left(), Ordering::AcqRel);
+        // ORDERING: Acquire pairs with the laying of what comes out.
+        let word = self.next.swap(left(), Ordering::Acquire);
         // SAFETY: as in `take`; the future leaves once.
         NonNull::new(word).map(|raw| unsafe { Runnable::from_raw(raw) })
     }

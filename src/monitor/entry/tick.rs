@@ -113,8 +113,8 @@ impl Tick {
     /// The node's turn has come. Of one that rings `once`, the content is the caller's if it handles; of another, it is lent
     /// until [`close`](Self::close).
     pub fn open(&self, once: bool) -> Turn {
-        // ORDERING: Acquire pairs with the Release in `close`, for the sake of form: turns follow one another anyway.
-        let mut word = self.word.load(Ordering::Acquire);
+        // ORDERING: Relaxed: the content came with the node, and turns follow one another.
+        let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if word & OVER != 0 {
                 return Turn::Unseen;
@@ -125,8 +125,8 @@ impl Tick {
                 (false, true) => (word - MISSED) | OPEN,
                 (false, false) => word & !QUEUED | OPEN,
             };
-            // ORDERING: AcqRel: Release hands the node to the next ringing; Acquire as above.
-            match self.word.compare_exchange_weak(word, new, Ordering::AcqRel, Ordering::Acquire) {
+            // ORDERING: Release hands the node to the next ringing. Relaxed on failure, as above.
+            match self.word.compare_exchange_weak(word, new, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return Turn::Handle { again: again && !once },
                 Err(now) => word = now,
             }
@@ -136,8 +136,8 @@ impl Tick {
     /// The message is made. True: it was cancelled meanwhile, and the content is the caller's.
     #[must_use]
     pub fn close(&self) -> bool {
-        // ORDERING: AcqRel: Release hands the content to the one who cancels next, Acquire for the one who does not.
-        self.word.fetch_and(!OPEN, Ordering::AcqRel) & OVER != 0
+        // ORDERING: Release hands the content to the one who cancels next. Who has cancelled has not touched it.
+        self.word.fetch_and(!OPEN, Ordering::Release) & OVER != 0
     }
 
     /// Nothing of it is handled from now on.
@@ -148,11 +148,11 @@ impl Tick {
             if word & OVER != 0 {
                 return if word & CANCELLED != 0 { Cancelled::Before } else { Cancelled::Handled };
             }
-            // ORDERING: AcqRel: Acquire takes the content over from the turn before (`close`).
+            // ORDERING: Acquire takes the content over from the turn before (`close`).
             match self.word.compare_exchange_weak(
                 word,
                 word | OVER | CANCELLED,
-                Ordering::AcqRel,
+                Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => {
