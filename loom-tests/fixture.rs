@@ -13,6 +13,7 @@ use deathwatch::internals::clock::Clock;
 use deathwatch::internals::exit::{Death, retire};
 use deathwatch::internals::mailbox::node::Chain;
 use deathwatch::internals::mailbox::parcel::{Letter, Parcel};
+use deathwatch::internals::mailbox::segment;
 use deathwatch::internals::monitor::entry::{
     Firing, Notice, Rank, Station, Trap, demonitor, heed, let_go, trap, watch,
 };
@@ -29,7 +30,12 @@ pub use shuttle::future::block_on;
 
 /// Starts a thread of the model.
 pub fn spawn<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    thread::spawn("other".into(), None, f).unwrap()
+    let life = move || {
+        let result = f();
+        segment::leave_all(); // what a thread has for itself is dropped after it has been joined, which is too late for this
+        result
+    };
+    thread::spawn("other".into(), None, life).unwrap()
 }
 
 /// Something that must be dropped, once.
@@ -37,7 +43,9 @@ pub struct Token(Tracked);
 
 impl Token {
     pub fn new() -> Self {
-        Token(Tracked::new())
+        let token = Token(Tracked::new());
+        token.0.touch(); // for who drops it to be seen to come later
+        token
     }
 }
 

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use deathwatch::internals::mailbox::segment;
 use deathwatch::internals::sync::model::Way;
 use deathwatch::internals::{reclaim, sync};
 
@@ -96,7 +97,10 @@ pub fn model(name: &str, bound: Bound, floor: usize, f: impl Fn() + Sync + Send 
     for (way, within) in rounds(bound) {
         let (f, started) = (f.clone(), Instant::now());
         sync::model::go(way);
-        let executions = explore(within, move || f());
+        let executions = explore(within, move || {
+            f();
+            segment::leave_all(); // the main thread's: what it has for itself is dropped too late for this
+        });
         sync::model::go(Way::default());
         // Past the capture of the test harness: the counts belong into every log.
         let line = format!(

@@ -29,6 +29,7 @@ mod own_thread;
 mod pool;
 mod priority;
 mod release;
+mod segment;
 mod slot;
 mod sweep;
 mod timer;

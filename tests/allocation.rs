@@ -243,6 +243,19 @@ fn messages() {
     let (here, on_worker) = allocations(send);
     at_most("messages from a plain thread, here", here, N + N / INJECTOR + 1);
     at_most("messages from a plain thread, on the worker", on_worker, 0);
+
+    // While nobody handles them they share blocks, a hundred and more of these in each.
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (entered, inside) = std::sync::mpsc::channel();
+    let hold = move |_| async move {
+        let _ = entered.send(());
+        let _ = gate.recv();
+    };
+    host.send(Run(hold)).map_err(|_| ()).expect("it lives");
+    inside.recv().expect("it begins");
+    let (here, _) = allocations(send);
+    at_most("messages that nobody handles, here", here, N / 100 + 8);
+    drop(open);
 }
 
 fn requests() {

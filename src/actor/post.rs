@@ -64,7 +64,7 @@ fn offer<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<(), Sen
 
 /// Pushes a letter whose place is taken, or which needs none.
 pub fn push<S: 'static, L: Letter<S>>(to: &Address<S>, letter: L) -> Result<(), SendError<L>> {
-    to.push(Parcel::seal(letter)).map_err(|sealed| closed(to.cell(), sealed.into_letter()))
+    to.push_letter(letter).map_err(|letter| closed(to.cell(), letter))
 }
 
 fn closed<M>(cell: &CellRef, message: M) -> SendError<M> {

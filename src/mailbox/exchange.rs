@@ -104,7 +104,12 @@ pub enum NoAnswer {
 /// Makes a question ready to be pushed: the one allocation of a request.
 pub fn ask<S: 'static, T: Respond<S>>(question: T::Question) -> (Asker<T::Question, T::Answer>, Parcel<S>) {
     let vtable = const {
-        &NodeVtable { open: open::<S, T>, discard: discard::<T::Question, T::Answer>, counted: true }
+        &NodeVtable {
+            open: open::<S, T>,
+            discard: discard::<T::Question, T::Answer>,
+            counted: true,
+            slot: None,
+        }
     };
     let exchange = pool::new_block(Exchange::<T::Question, T::Answer> {
         node: Node::new(vtable),

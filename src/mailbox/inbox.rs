@@ -119,6 +119,13 @@ impl Inbox {
         }
     }
 
+    /// The newest message, if there is one. Only to be compared with.
+    pub fn newest(&self) -> Option<NonNull<Node>> {
+        // ORDERING: Relaxed: who has heard of a later push reads no older value.
+        let word = self.word.load(Ordering::Relaxed);
+        if word == parked() || word == closed() { None } else { NonNull::new(word) }
+    }
+
     /// Takes the oldest message.
     ///
     /// # Safety

@@ -6,4 +6,5 @@ pub mod exchange;
 pub mod inbox;
 pub mod node;
 pub mod parcel;
+pub mod segment;
 pub mod shelf;

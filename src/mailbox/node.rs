@@ -1,8 +1,10 @@
 //! What stands in a mailbox.
 
+use std::alloc::Layout;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
+use super::segment::Segment;
 use crate::observe::Stamp;
 use crate::structs::future::SlotFuture;
 use crate::sync::{UnsafeCell, hint};
@@ -38,6 +40,8 @@ pub struct NodeVtable {
     pub discard: unsafe fn(NonNull<Node>, Unopened),
     /// Does it take a place in a bounded mailbox?
     pub counted: bool,
+    /// Is it a [`Segment`], of letters of this layout?
+    pub slot: Option<Layout>,
 }
 
 /// Why a block is discarded unopened.
@@ -191,9 +195,15 @@ impl Chain {
         NonNull::new(self.last)
     }
 
-    /// Takes the first node out; the caller owns its block then.
+    /// Takes the first node out; the caller owns its block then. Of a segment, one letter, which it is to open or discard before
+    /// the next.
+    #[inline]
     pub fn pop(&mut self) -> Option<NonNull<Node>> {
         let node = NonNull::new(self.first)?;
+        // SAFETY: owned by the chain, whose segments are closed, and which has those in it of which something is left.
+        if unsafe { node.as_ref() }.vtable().slot.is_some() && !unsafe { Segment::hand(node) } {
+            return Some(node);
+        }
         // SAFETY: owned by the chain.
         self.first = unsafe { node.as_ref().next() };
         if self.first.is_null() {
@@ -217,7 +227,8 @@ impl Chain {
                 node.as_ref().set_next(first);
             }
             first = node.as_ptr();
-            count += 1;
+            // SAFETY: owned by the contract.
+            count += unsafe { if node.as_ref().vtable().slot.is_some() { Segment::close(node) } else { 1 } };
         }
         match NonNull::new(self.last) {
             // SAFETY: owned by the chain.

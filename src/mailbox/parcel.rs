@@ -51,7 +51,14 @@ impl<S: 'static> Parcel<S> {
     pub fn seal<L: Letter<S>>(letter: L) -> Sealed<S, L> {
         let envelope = pool::new_block(Envelope {
             node: Node::new(
-                const { &NodeVtable { open: open::<S, L>, discard: discard::<S, L>, counted: L::COUNTED } },
+                const {
+                    &NodeVtable {
+                        open: open::<S, L>,
+                        discard: discard::<S, L>,
+                        counted: L::COUNTED,
+                        slot: None,
+                    }
+                },
             ),
             letter: ManuallyDrop::new(letter),
             tracked: Tracked::new(),
@@ -122,6 +129,11 @@ impl<S, L> Sealed<S, L> {
     /// Hands the block over.
     pub fn into_raw(self) -> NonNull<Node> {
         self.parcel.into_raw()
+    }
+
+    /// Which block it is.
+    pub fn node(&self) -> NonNull<Node> {
+        self.parcel.node.0
     }
 
     /// # Safety

@@ -33,6 +33,9 @@ pub const TIMES_EXITS: bool = meter::ON || trace::ON;
 /// Does somebody want to know of handlers that keep their thread, in a release build too?
 pub const TIMES_RUNS: bool = trace::ON;
 
+/// Does somebody want to know for how long each message waits?
+pub const STAMPS: bool = meter::ON;
+
 /// How a type is spelled, as a constant that can be pointed at.
 pub type Spelled = fn() -> &'static str;
 

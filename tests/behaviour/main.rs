@@ -14,6 +14,7 @@ mod creating;
 mod delivering;
 mod exits;
 mod faults;
+mod floods;
 mod handles;
 mod introspection;
 mod mailboxes;

@@ -63,7 +63,7 @@ enum Side {
 
 const fn vtable<const SIDE: bool>() -> EntryVtable {
     EntryVtable {
-        node: NodeVtable { open, discard, counted: false },
+        node: NodeVtable { open, discard, counted: false, slot: None },
         deliver: Deliver::Call(signal::bring),
         drop_payload: None,
         free: free::<SIDE>,
@@ -348,7 +348,7 @@ pub trait Trap<S>: 'static {
 
 /// Has exits made messages for `T`, or no longer. Was it so before?
 pub fn trap<S: Station, T: Trap<S>>(actor: &Address<S>, on: bool) -> bool {
-    let how = const { &NodeVtable { open: open_trapped::<S, T>, discard, counted: false } };
+    let how = const { &NodeVtable { open: open_trapped::<S, T>, discard, counted: false, slot: None } };
     actor.cell().signals.trap(how, on)
 }
 

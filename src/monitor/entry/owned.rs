@@ -37,7 +37,7 @@ unsafe impl<P: Act> Sync for Owned<P> {}
 
 const fn vtable<P: Act>() -> EntryVtable {
     EntryVtable {
-        node: NodeVtable { open: never_open, discard: discard::<P>, counted: false },
+        node: NodeVtable { open: never_open, discard: discard::<P>, counted: false, slot: None },
         deliver: Deliver::Call(deliver::<P>),
         drop_payload: payload_dropper::<P>(),
         free: free::<P>,

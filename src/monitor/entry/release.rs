@@ -131,7 +131,7 @@ struct Lent<K: Key, X: Beside, P: Along> {
 
 const fn vtable<K: Key, X: Beside, P: Along>() -> EntryVtable {
     EntryVtable {
-        node: NodeVtable { open: never_open, discard: discard::<K, X, P>, counted: false },
+        node: NodeVtable { open: never_open, discard: discard::<K, X, P>, counted: false, slot: None },
         deliver: Deliver::Call(deliver::<K, X, P>),
         drop_payload: payload_dropper::<Lent<K, X, P>>(),
         free: free::<Lent<K, X, P>>,

@@ -96,12 +96,12 @@ unsafe impl Sync for Handle {}
 type Open = unsafe fn(NonNull<Node>, NonNull<()>) -> SlotFuture<'static, ()>;
 
 const fn node_vtable(open: Open) -> NodeVtable {
-    NodeVtable { open, discard, counted: false }
+    NodeVtable { open, discard, counted: false, slot: None }
 }
 
 const fn vtable<C>() -> EntryVtable {
     EntryVtable {
-        node: NodeVtable { open: never_open, discard: discard_fired, counted: false },
+        node: NodeVtable { open: never_open, discard: discard_fired, counted: false, slot: None },
         deliver: Deliver::Call(deliver),
         drop_payload: None,
         free: free::<C>,

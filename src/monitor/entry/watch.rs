@@ -112,7 +112,7 @@ pub enum Rank {
 
 const fn vtable<S: Station, N: Notice<S>>(deliver: Deliver) -> EntryVtable {
     EntryVtable {
-        node: NodeVtable { open: open::<S, N>, discard: discard::<N>, counted: false },
+        node: NodeVtable { open: open::<S, N>, discard: discard::<N>, counted: false, slot: None },
         deliver,
         drop_payload: payload_dropper::<N>(),
         free: free::<N>,
