@@ -130,37 +130,41 @@ pub fn add<S: 'static, L: Letter<S>>(newest: NonNull<Node>, letter: L) -> Added<
         }
     };
     let open: NonNull<Segment> = newest.cast();
-    let room = match OPEN.try_with(|mine| mine.has(open)) {
-        Err(_) => return Added::Alone(letter),
-        Ok(false) if OPEN.with(|mine| mine.pushed(newest, TypeId::of::<L>())) => FIRST,
-        Ok(false) => return Added::Alone(letter),
-        Ok(true) => {
-            // SAFETY: remembered, so we own it; `vtable` is constant.
-            let this = unsafe { open.as_ref() };
-            this.tracked.touch();
-            let same = ptr::eq(this.node.vtable(), vtable);
-            // SAFETY: it is for such letters, and we fill it.
-            match if same { unsafe { Segment::put(open, letter) } } else { Err((letter, Not::Closed)) } {
-                Ok(()) => return Added::In,
-                Err((letter, why)) => {
-                    let _ = OPEN.try_with(|mine| mine.forget(open));
-                    let room = if why == Not::Full { this.room * 2 } else { FIRST };
-                    // SAFETY: we own it, and have forgotten it.
-                    unsafe { Segment::leave(open, SENDER) };
-                    if why == Not::Closed {
-                        return Added::Alone(letter); // it is taken already, or for others
-                    }
-                    return Added::First(Fresh::with(vtable, room, letter));
-                }
-            }
+    let Ok(ours) = OPEN.try_with(|mine| mine.has(open)) else { return Added::Alone(letter) };
+    if !ours {
+        let runs_ahead = OPEN.with(|mine| mine.pushed(newest, TypeId::of::<L>()));
+        return if runs_ahead {
+            Added::First(Fresh::with(vtable, FIRST, letter))
+        } else {
+            Added::Alone(letter)
+        };
+    }
+    // SAFETY: remembered, so we own it; `vtable` is constant.
+    let this = unsafe { open.as_ref() };
+    this.tracked.touch();
+    let (letter, why) = if ptr::eq(this.node.vtable(), vtable) {
+        // SAFETY: it is for such letters, and we fill it.
+        match unsafe { Segment::put(open, letter) } {
+            Ok(()) => return Added::In,
+            Err(back) => back,
         }
+    } else {
+        (letter, Not::Closed)
     };
-    Added::First(Fresh::with(vtable, room, letter))
+    let room = this.room;
+    let _ = OPEN.try_with(|mine| mine.forget(open));
+    // SAFETY: we own it, and have forgotten it.
+    unsafe { Segment::leave(open, SENDER) };
+    match why {
+        Not::Full => Added::First(Fresh::with(vtable, room * 2, letter)),
+        Not::Closed => Added::Alone(letter),
+    }
 }
 
 /// Why a letter was not added.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Not {
+    /// It has been taken, or is for others.
     Closed,
     Full,
 }
