@@ -425,7 +425,7 @@ impl List {
             }
             budget = budget.saturating_sub(1);
             // SAFETY: ours alone when no sweeper is in flight, otherwise protected by the guard. Read before the
-            // visit: after it the entry may be gone.
+            // visit, after which it is the list's no more.
             closing.at = unsafe { next_of(closing.at) };
             visit(entry, if met == Met::Nobody { Visit::Taken } else { Visit::StaysLinked });
         }
