@@ -138,7 +138,8 @@ fn a_panic_in_drop_frees_the_block() {
     let place = place_of(&future);
     assert!(catch_unwind(AssertUnwindSafe(|| drop(future))).is_err());
     let next = SlotFuture::new(Countdown::<980>::new(1, &Arc::new(())));
-    assert_eq!(place_of(&next), place, "the block was not freed");
+    // Where blocks are not recycled, the tool that wants it so looks for leaks.
+    assert!(place_of(&next) == place || cfg!(dw_sanitize), "the block was not freed");
 }
 
 fn place_of<T>(future: &SlotFuture<'_, T>) -> usize {
