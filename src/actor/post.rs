@@ -17,7 +17,7 @@ where
     M: SentTo<A, K>,
     K: 'static,
 {
-    letter(to, Told::<M, K>::new(message)).map_err(|error| error.map(Told::into_message))
+    offer_message(to, message).inspect_err(note_full)
 }
 
 /// Sends a letter.
