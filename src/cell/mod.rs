@@ -334,8 +334,19 @@ impl CellRef {
     /// caller's.
     pub unsafe fn push(&self, node: NonNull<crate::mailbox::node::Node>) -> bool {
         // SAFETY: by the contract.
+        self.observed.coming(unsafe { node.as_ref() }.vtable().counted);
+        // SAFETY: by the contract.
+        unsafe { self.push_observed(node) }
+    }
+
+    /// As [`push`](Self::push), of what has been said to be coming.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push`](Self::push).
+    unsafe fn push_observed(&self, node: NonNull<crate::mailbox::node::Node>) -> bool {
+        // SAFETY: by the contract.
         let counted = unsafe { node.as_ref() }.vtable().counted;
-        self.observed.coming(counted);
         // SAFETY: by the contract.
         match unsafe { self.inbox.push(node) } {
             Push::Queued => true,

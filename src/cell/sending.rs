@@ -25,21 +25,26 @@ impl<S: 'static> Address<S> {
             return self.push(Parcel::seal(letter)).map_err(Sealed::into_letter);
         };
         self.cell.observed.coming(L::COUNTED);
-        let added = segment::add::<S, L>(newest, letter);
-        if !matches!(added, Added::In) {
-            self.cell.observed.refused(L::COUNTED); // it is to be pushed, and counted there
-        }
-        match added {
+        match segment::add::<S, L>(newest, letter) {
             Added::In => Ok(()),
             Added::Alone(letter) => {
-                let sealed = Parcel::<S>::seal(letter);
-                segment::pushed::<L>(sealed.node());
-                self.push(sealed).map_err(Sealed::into_letter)
+                let node = Parcel::<S>::seal(letter).into_raw();
+                segment::pushed::<L>(node);
+                // SAFETY: as in `push`.
+                if unsafe { self.cell.push_observed(node) } {
+                    return Ok(());
+                }
+                // SAFETY: as in `push`.
+                Err(unsafe { Sealed::<S, L>::from_raw(node) }.into_letter())
             }
             Added::First(fresh) => {
                 fresh.remember();
                 // SAFETY: made for S, as this cell is.
-                if unsafe { self.cell.push(fresh.node()) } { Ok(()) } else { Err(fresh.into_letter()) }
+                if unsafe { self.cell.push_observed(fresh.node()) } {
+                    Ok(())
+                } else {
+                    Err(fresh.into_letter())
+                }
             }
         }
     }

@@ -131,11 +131,6 @@ impl<S, L> Sealed<S, L> {
         self.parcel.into_raw()
     }
 
-    /// Which block it is.
-    pub fn node(&self) -> NonNull<Node> {
-        self.parcel.node.0
-    }
-
     /// # Safety
     ///
     /// As for [`Parcel::from_raw`], and the block is one that [`Parcel::seal`] made for an `L`.

@@ -457,6 +457,15 @@ impl Open {
         self.next.set(next.wrapping_add(1));
         NonNull::new(used.unwrap_or(&set[next & (WAYS - 1)]).replace(segment.as_ptr()))
     }
+
+    fn leave_all(&self) {
+        for place in self.sets.as_flattened() {
+            if let Some(segment) = NonNull::new(place.replace(ptr::null_mut())) {
+                // SAFETY: ours, and not remembered any more.
+                unsafe { Segment::leave(segment, SENDER) };
+            }
+        }
+    }
 }
 
 /// Leaves all segments of the calling thread.
@@ -468,16 +477,5 @@ pub fn leave_all() {
 impl Drop for Open {
     fn drop(&mut self) {
         self.leave_all();
-    }
-}
-
-impl Open {
-    fn leave_all(&self) {
-        for place in self.sets.as_flattened() {
-            if let Some(segment) = NonNull::new(place.replace(ptr::null_mut())) {
-                // SAFETY: ours, and not remembered any more.
-                unsafe { Segment::leave(segment, SENDER) };
-            }
-        }
     }
 }

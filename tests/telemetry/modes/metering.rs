@@ -62,6 +62,11 @@ impl Since {
         self.board.counter(name) - before
     }
 
+    /// Sends that were rejected for this reason.
+    fn rejected(&self, why: &str) -> u64 {
+        self.counted(&format!("deathwatch_sends_rejected_total{{reason={why}}}"))
+    }
+
     fn sampled(&self, name: &str) -> Vec<f64> {
         let (_, before) = self.samples.iter().find(|(sample, _)| *sample == name).expect("it is in the list");
         let samples = self.board.samples(name).split_off(*before);
@@ -209,17 +214,16 @@ fn messages_that_are_refused<D: Doll>() {
         D::note(&doll, 0);
         (1..3).for_each(|n| _ = D::try_note(&doll, n));
         let asked = doll.ask(|_, _| ());
-        assert_eq!(since.counted("deathwatch_sends_rejected_total{reason=full}"), full, "{on_full:?}");
-        let counted = since.counted("deathwatch_sends_rejected_total{reason=displaced}");
-        assert_eq!(counted, displaced, "{on_full:?}");
+        assert_eq!(since.rejected("full"), full, "{on_full:?}");
+        assert_eq!(since.rejected("displaced"), displaced, "{on_full:?}");
         drop((asked, wedge));
         doll.stop();
         doll.wait_exit().wait();
         assert!(!D::try_note(&doll, 3));
         assert!(doll.ask(|_, _| ()).wait().is_err());
-        assert_eq!(since.counted("deathwatch_sends_rejected_total{reason=closed}"), 2, "{on_full:?}");
+        assert_eq!(since.rejected("closed"), 2, "{on_full:?}");
     }
-    assert_eq!(since.counted("deathwatch_sends_rejected_total{reason=closed}"), 6);
+    assert_eq!(since.rejected("closed"), 6);
 }
 
 /// What comes by an alias that is over.
@@ -231,7 +235,7 @@ fn messages_by_an_alias<D: Doll>() {
     assert!(alias.send(Note(1)).is_ok());
     doll.call(|_, _| ());
     assert!(alias.send(Note(2)).is_err());
-    assert_eq!(since.counted("deathwatch_sends_rejected_total{reason=no_alias}"), 1);
+    assert_eq!(since.rejected("no_alias"), 1);
 }
 
 /// R59: entries that await reclamation: held back by a guard, and freed after it.
@@ -261,7 +265,7 @@ fn what_waits_to_be_freed<D: Doll>() {
 fn senders_that_wait() {
     let _dog = watchdog!();
     let (_turn, since) = (turn(), since());
-    let rejected = |why: &str| since.counted(&format!("deathwatch_sends_rejected_total{{reason={why}}}"));
+    let rejected = |why| since.rejected(why);
     let runtime = solo();
     let options = Options::new().runtime(&runtime).mailbox(Mailbox::bounded(1, OnFull::Wait));
     let doll = TaskDoll::new().0.start_with(options).expect("it starts");
@@ -290,7 +294,7 @@ fn senders_that_wait() {
 fn pools() {
     let _dog = watchdog!();
     let (_turn, since) = (turn(), since());
-    let rejected = |why: &str| since.counted(&format!("deathwatch_sends_rejected_total{{reason={why}}}"));
+    let rejected = |why| since.rejected(why);
     let runtime = solo();
     let jobs = |on_full| {
         let pool = Pool::builder(|_| TaskDoll::new().0).workers(1).queue(Mailbox::bounded(1, on_full));
