@@ -377,8 +377,8 @@ fn a_model_below_its_floor_fails() {
 #[test]
 fn numbers_start_anew_in_each_iteration() {
     model("oracle_numbers", Bound::Unbounded, 3, || {
-        assert_eq!(next_actor_id().get(), 1);
-        assert_eq!(next_monitor_key().get(), 2);
+        assert_eq!(next_actor_id().get(), 2);
+        assert_eq!(next_monitor_key().get(), 5);
         let word = Arc::new(AtomicUsize::new(0));
         let other = word.clone();
         let other = spawn(move || other.store(1, Ordering::Release));

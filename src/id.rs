@@ -78,16 +78,18 @@ impl fmt::Display for ActorId {
 pub struct MonitorRef(NonZeroU64);
 
 const KEY_BITS: u32 = 62;
-/// So many low bits of a key stay as they are: neighbours fall into neighbouring buckets, which share a line of the cache.
-const NEAR_BITS: u32 = 2;
-const NEAR_MASK: u64 = (1 << NEAR_BITS) - 1;
-/// The others are spread: multiplied by this (the golden ratio; odd, so nothing is lost), the upper bits of which choose
-/// the bucket. So keys in any regular distance from one another do not crowd in few buckets, but for the factor of four that
-/// the bits above may cost.
-const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+/// So many neighbours fall into buckets that stand beside one another, in their order: whoever goes through keys as they were
+/// drawn goes through the memory of the buckets, and of the entries in them, in a straight line.
+const NEAR: u64 = 1 << NEAR_BITS;
+const NEAR_BITS: u32 = 6;
+/// The bits above choose where these buckets stand: multiplied by this (the golden ratio of 2^`FAR_BITS`; odd, so nothing is
+/// lost), the upper bits of which count most.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15 >> (u64::BITS - FAR_BITS) | 1;
 /// The inverse of `SPREAD`, so that a [`MonitorRef`] can be found again from its hash.
 const GATHER: u64 = inverse(SPREAD);
 const FAR_BITS: u32 = KEY_BITS - NEAR_BITS;
+/// What turns a row by all the bits of its spread number (any odd number with bits all over).
+const TURN: u64 = 0xD6E8_FEB8_6659_FD93;
 const FAR_MASK: u64 = (1 << FAR_BITS) - 1;
 
 const fn inverse(odd: u64) -> u64 {
@@ -101,10 +103,27 @@ const fn inverse(odd: u64) -> u64 {
     x
 }
 
+/// The numbers below `NEAR` with their bits read backwards, as a bucket's number is made of an order.
+const BACKWARDS: [u8; NEAR as usize] = {
+    let mut backwards = [0; NEAR as usize];
+    let mut n = 0;
+    while n < NEAR {
+        backwards[n as usize] = (n.reverse_bits() >> (u64::BITS - NEAR_BITS)) as u8;
+        n += 1;
+    }
+    backwards
+};
+
+/// How far a row of neighbours is turned, or keys in a distance of `NEAR` would all have the same place in theirs.
+fn turn(spread: u64) -> u64 {
+    spread.wrapping_mul(TURN) >> (u64::BITS - NEAR_BITS)
+}
+
 /// A bijection of the numbers below 2^62.
 fn place(number: u64) -> u64 {
-    let (near, far) = (number & NEAR_MASK, number >> NEAR_BITS);
-    near << FAR_BITS | far.wrapping_mul(SPREAD) & FAR_MASK
+    let spread = (number >> NEAR_BITS).wrapping_mul(SPREAD) & FAR_MASK;
+    let near = number.wrapping_add(turn(spread)) % NEAR;
+    u64::from(BACKWARDS[near as usize]) << FAR_BITS | spread
 }
 
 impl MonitorRef {
@@ -126,7 +145,8 @@ impl MonitorRef {
 
     /// The reference whose [`place`](Self::place) this is.
     pub(crate) fn of_place(place: u64) -> Self {
-        let (near, spread) = (place >> FAR_BITS, place & FAR_MASK);
+        let spread = place & FAR_MASK;
+        let near = u64::from(BACKWARDS[(place >> FAR_BITS) as usize]).wrapping_sub(turn(spread)) % NEAR;
         let far = spread.wrapping_mul(GATHER) & FAR_MASK;
         MonitorRef(NonZeroU64::new(far << NEAR_BITS | near).unwrap_or(NonZeroU64::MAX))
     }
@@ -147,27 +167,49 @@ mod tests {
         for key in [1, 2, 3, 4, 5, 4096, u64::from(u32::MAX) + 1, (1 << KEY_BITS) - 1] {
             assert_eq!(MonitorRef::of_place(reference(key).place()), reference(key));
         }
-        let bucket = |key: u64| bucket_of(reference(key), 8);
-        let seen: std::collections::BTreeSet<usize> = (4..8).map(bucket).collect();
-        assert_eq!(seen.len(), 4, "four neighbours fall into four buckets");
-        assert_eq!(
-            seen.last().map(|last| last / 4),
-            seen.first().map(|first| first / 4),
-            "beside one another"
-        );
+        for first in [NEAR, 5 * NEAR, 12_345 * NEAR] {
+            let buckets: Vec<usize> =
+                (first..first + NEAR).map(|key| bucket_of(reference(key), 4 * NEAR)).collect();
+            let block = buckets[0] / NEAR as usize;
+            assert!(buckets.iter().all(|bucket| bucket / NEAR as usize == block), "beside one another");
+            for pair in buckets.windows(2) {
+                assert_eq!((pair[0] + 1) % NEAR as usize, pair[1] % NEAR as usize, "in their order");
+            }
+            let seen: std::collections::BTreeSet<&usize> = buckets.iter().collect();
+            assert_eq!(seen.len(), NEAR as usize, "each in a bucket of its own");
+        }
     }
 
     /// However far apart the keys of one watcher are: no bucket is crowded.
     #[test]
     fn keys_at_regular_distances_do_not_crowd() {
         const BUCKETS: u64 = 1 << 10;
-        for distance in [1, 2, 3, 4, 5, 7, 8, 10, 16, 64, 100, 1000, 1 << 10, 1 << 12, 1 << 20, (1 << 20) + 1]
-        {
+        for distance in [
+            1,
+            2,
+            3,
+            4,
+            5,
+            7,
+            8,
+            10,
+            16,
+            32,
+            64,
+            100,
+            128,
+            1000,
+            1 << 10,
+            1 << 12,
+            1 << 16,
+            1 << 20,
+            (1 << 20) + 1,
+        ] {
             let mut load = [0u32; BUCKETS as usize];
             (0..BUCKETS).for_each(|n| load[bucket_of(reference(5 + n * distance), BUCKETS)] += 1);
             let most = load.iter().max().copied().unwrap_or_default();
             assert!(
-                most <= 16,
+                most <= 8,
                 "{most} of {BUCKETS} keys, {distance} apart, fall into one of {BUCKETS} buckets"
             );
         }
