@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 use super::node::{Chain, Node};
 use crate::observe;
 use crate::sync::UnsafeCell;
-use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 const PARKED: usize = 1;
 const CLOSED: usize = 2;
@@ -35,7 +35,9 @@ pub struct Inbox {
     word: AtomicPtr<Node>,
     /// The consumer's.
     local: UnsafeCell<Local>,
-    high_water: AtomicUsize,
+    /// How many messages are in `local`; the consumer's. For statistics, and so it may wrap, beyond thousands of millions.
+    depth: UnsafeCell<u32>,
+    high_water: AtomicU32,
 }
 
 /// What the consumer has taken from the word, in order of arrival, behind what overtakes.
@@ -43,8 +45,6 @@ struct Local {
     chain: Chain,
     /// The last of those at the front that have overtaken the others; null when there is none.
     ahead: *mut Node,
-    /// How many that are.
-    depth: usize,
 }
 
 // SAFETY: the word is atomic; `local` is touched by the consumer only, of which there is one (contract of the unsafe
@@ -76,8 +76,9 @@ impl Inbox {
     pub fn new() -> Self {
         Inbox {
             word: AtomicPtr::new(ptr::null_mut()),
-            local: UnsafeCell::new(Local { chain: Chain::new(), ahead: ptr::null_mut(), depth: 0 }),
-            high_water: AtomicUsize::new(0),
+            local: UnsafeCell::new(Local { chain: Chain::new(), ahead: ptr::null_mut() }),
+            depth: UnsafeCell::new(0),
+            high_water: AtomicU32::new(0),
         }
     }
 
@@ -133,13 +134,31 @@ impl Inbox {
     /// The caller is the consumer. It owns the block then.
     pub unsafe fn pop(&self) -> Option<NonNull<Node>> {
         // SAFETY: only the consumer touches `local`.
-        if let Some(node) = self.local.with_mut(|local| unsafe { (*local).pop() }) {
-            return Some(node);
+        let mut node = self.local.with_mut(|local| unsafe { (*local).pop() });
+        if node.is_none() {
+            // SAFETY: by the contract.
+            unsafe { self.gather() };
+            // SAFETY: as above.
+            node = self.local.with_mut(|local| unsafe { (*local).pop() });
         }
-        // SAFETY: by the contract.
-        unsafe { self.gather() };
-        // SAFETY: as above.
-        self.local.with_mut(|local| unsafe { (*local).pop() })
+        if node.is_some() {
+            // SAFETY: the caller is the consumer.
+            unsafe { self.deepen(-1) };
+        }
+        node
+    }
+
+    /// So many more are there now. How many that makes.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the consumer.
+    unsafe fn deepen(&self, by: isize) -> u32 {
+        // SAFETY: only the consumer touches it.
+        self.depth.with_mut(|depth| unsafe {
+            *depth = (*depth).wrapping_add(by as u32);
+            *depth
+        })
     }
 
     /// Takes what has come and puts it in order. `pop` does so when it has nothing left; who has much left should do so now and
@@ -166,16 +185,15 @@ impl Inbox {
     /// The caller is the consumer, and has taken the chain out of the word.
     unsafe fn append(&self, newest: *mut Node) {
         // SAFETY: only the consumer touches `local`; the chain is its own.
-        let depth = self.local.with_mut(|local| unsafe {
-            (*local).depth += (*local).chain.append_reversed(newest);
-            (*local).depth
-        });
-        observe::depth(depth);
+        let come = self.local.with_mut(|local| unsafe { (*local).chain.append_reversed(newest) });
+        // SAFETY: the caller is the consumer.
+        let depth = unsafe { self.deepen(come as isize) };
+        observe::depth(depth as usize);
         self.mark(depth);
     }
 
     /// Keeps the greatest depth. The consumer's.
-    fn mark(&self, depth: usize) {
+    fn mark(&self, depth: u32) {
         // ORDERING: Relaxed, both: written by the consumer only, read for statistics.
         if depth > self.high_water.load(Ordering::Relaxed) {
             // ORDERING: as above.
@@ -189,10 +207,12 @@ impl Inbox {
     ///
     /// The caller is the consumer, for whose stage they were made.
     pub unsafe fn put_in_front(&self, messages: Chain) {
-        // SAFETY: only the consumer touches `local`.
-        self.local.with_mut(|local| unsafe {
-            (*local).put_in_front(messages);
-        });
+        let come = messages.count() as isize;
+        // SAFETY: only the consumer touches `local`, and that is the caller.
+        unsafe {
+            self.local.with_mut(|local| (*local).put_in_front(messages));
+            self.deepen(come);
+        }
     }
 
     /// Puts messages before all others, but behind those that were put so before.
@@ -202,13 +222,14 @@ impl Inbox {
     /// The caller is the consumer, for whose stage they were made.
     pub unsafe fn put_ahead(&self, messages: Chain) {
         let Some(last) = messages.last() else { return };
+        let come = messages.count() as isize;
         // SAFETY: only the consumer touches `local`.
-        let depth = self.local.with_mut(|local| unsafe {
+        self.local.with_mut(|local| unsafe {
             (*local).put_in_front(messages);
             (*local).ahead = last.as_ptr();
-            (*local).depth
         });
-        self.mark(depth);
+        // SAFETY: the caller is the consumer.
+        self.mark(unsafe { self.deepen(come) });
         // Nobody has pushed what wakes it here, so it says by itself that it is awake: a push while it awaits something in a
         // handler owes it no wake-up, and a look finds it busy.
         // ORDERING: Relaxed: gives nothing and takes nothing; as a read-modify-write it leaves what `park` released to the
@@ -253,13 +274,13 @@ impl Inbox {
     ///
     /// The caller is the consumer.
     pub unsafe fn put_behind(&self, mut nodes: Chain) {
-        // SAFETY: only the consumer touches `local`; what comes out of a chain is ours.
-        self.local.with_mut(|local| unsafe {
+        // SAFETY: only the consumer touches `local`, and that is the caller; what comes out of a chain is ours.
+        unsafe {
             while let Some(node) = nodes.pop() {
-                (*local).chain.push(node);
-                (*local).depth += 1;
+                self.local.with_mut(|local| (*local).chain.push(node));
+                self.deepen(1);
             }
-        });
+        }
     }
 
     /// Does the consumer sleep, with nothing there? A look, on whose strength nothing is done.
@@ -277,14 +298,13 @@ impl Inbox {
     /// The most messages that ever stood in the mailbox when its consumer looked.
     pub fn high_water(&self) -> usize {
         // ORDERING: Relaxed: statistics.
-        self.high_water.load(Ordering::Relaxed)
+        self.high_water.load(Ordering::Relaxed) as usize
     }
 }
 
 impl Local {
     fn pop(&mut self) -> Option<NonNull<Node>> {
         let node = self.chain.pop()?;
-        self.depth -= 1;
         if node.as_ptr() == self.ahead {
             self.ahead = ptr::null_mut();
         }
@@ -292,7 +312,6 @@ impl Local {
     }
 
     fn put_in_front(&mut self, messages: Chain) {
-        self.depth += messages.count();
         match NonNull::new(self.ahead) {
             // SAFETY: it stands in the chain: `pop` forgets it when it comes out.
             Some(last) => unsafe { self.chain.insert_behind(last, messages) },

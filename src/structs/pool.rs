@@ -1,7 +1,7 @@
 //! Blocks for messages, entries, cells and futures, that are handed around instead of being allocated each.
 //!
 //! A block is asked for and given back by its `Layout`. Sizes up to 1,024 bytes with an alignment of at most 16 are
-//! rounded up to one of 28 classes; everything else goes straight to the allocator. Each thread keeps free blocks of a
+//! rounded up to one of 29 classes; everything else goes straight to the allocator. Each thread keeps free blocks of a
 //! class in two piles of up to a *batch* (about 8 KiB), so that a pair of [`alloc`] and [`free`] costs a few plain loads and
 //! stores. What a thread has too many of, it puts in whole batches into the class's [`depot`], which all threads share, and
 //! takes from there what it has too few of. So a sender and a receiver on two cores, of which one only takes and the other only
@@ -102,13 +102,13 @@ fn block_layout(layout: Layout) -> Layout {
     unsafe { Layout::from_size_align_unchecked(layout.size().max(1), layout.align()) }
 }
 
-const CLASSES: usize = 28;
+const CLASSES: usize = 29;
 
-/// Steps of 16 up to 248, of 32 up to 504, of 128 up to 1,016. Each is 8 less than a multiple of 16: the word in front
-/// of a block, which most allocators add, then costs nothing.
+/// Steps of 16 up to 248, of 32 up to 504, of 128 up to 1,016, and one more for the cells of small actors. Each is 8 less than a
+/// multiple of 16: the word in front of a block, which most allocators add, then costs nothing.
 const SIZES: [usize; CLASSES] = [
-    24, 40, 56, 72, 88, 104, 120, 136, 152, 168, 184, 200, 216, 232, 248, 280, 312, 344, 376, 408, 440, 472,
-    504, 632, 760, 888, 1016, LARGEST,
+    24, 40, 56, 72, 88, 104, 120, 136, 152, 168, 184, 200, 216, 232, 248, 280, 312, 328, 344, 376, 408, 440,
+    472, 504, 632, 760, 888, 1016, LARGEST,
 ];
 
 /// A size needs so many units of 16 bytes, 8 of which are that word.
