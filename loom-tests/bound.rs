@@ -193,9 +193,9 @@ struct Uncounted(Log, u32);
 impl Letter<Deck> for Uncounted {
     const COUNTED: bool = false;
 
-    fn open<'a>(self, _: &'a mut Deck) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, _: &'a mut Deck) -> SlotFuture<'a> {
         self.0.note(self.1);
-        SlotFuture::ready(())
+        SlotFuture::ready()
     }
 }
 

@@ -15,7 +15,7 @@ use deathwatch::internals::cell::{
 use deathwatch::internals::clock::Clock;
 use deathwatch::internals::exit::{self, Death};
 use deathwatch::internals::mailbox::parcel::{Letter, Parcel};
-use deathwatch::internals::monitor::entry::heed;
+use deathwatch::internals::monitor::entry::{Station, heed};
 use deathwatch::internals::structs::future::SlotFuture;
 use deathwatch::internals::structs::queue::Queue;
 use deathwatch::internals::sync::Arc;
@@ -173,12 +173,13 @@ pub struct Do<F>(F, Token);
 impl<F: Future<Output = ()> + Send + 'static> Letter<Deck> for Do<F> {
     const COUNTED: bool = true;
 
-    fn open<'a>(self, _: &'a mut Deck) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, deck: &'a mut Deck) -> SlotFuture<'a> {
         let Do(work, token) = self;
-        SlotFuture::new(async move {
+        let work = async move {
             work.await;
             drop(token);
-        })
+        };
+        deck.cell().with_context(|cx| SlotFuture::begin(work, cx))
     }
 }
 

@@ -25,10 +25,10 @@ impl Respond<Desk> for Prompt {
         question: Question,
         answerer: Answerer<Question, Answer>,
         _: &'a mut Desk,
-    ) -> SlotFuture<'a, ()> {
+    ) -> SlotFuture<'a> {
         drop(question);
         answerer.answer(Answer(7, Token::new()));
-        SlotFuture::ready(())
+        SlotFuture::ready()
     }
 }
 
@@ -43,9 +43,9 @@ impl Respond<Desk> for Silent {
         question: Question,
         answerer: Answerer<Question, Answer>,
         _: &'a mut Desk,
-    ) -> SlotFuture<'a, ()> {
+    ) -> SlotFuture<'a> {
         drop((question, answerer));
-        SlotFuture::ready(())
+        SlotFuture::ready()
     }
 }
 

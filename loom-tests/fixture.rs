@@ -91,9 +91,9 @@ impl Note {
 impl Letter<Desk> for Note {
     const COUNTED: bool = true;
 
-    fn open<'a>(self, desk: &'a mut Desk) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, desk: &'a mut Desk) -> SlotFuture<'a> {
         desk.heard.push(Heard::Note(self.0));
-        SlotFuture::ready(())
+        SlotFuture::ready()
     }
 }
 
@@ -101,9 +101,9 @@ impl Letter<Desk> for Note {
 struct Tell(#[expect(dead_code, reason = "it is there to be dropped")] Token);
 
 impl Notice<Desk> for Tell {
-    fn notify<'a>(self, down: Down, desk: &'a mut Desk) -> SlotFuture<'a, ()> {
+    fn notify<'a>(self, down: Down, desk: &'a mut Desk) -> SlotFuture<'a> {
         desk.heard.push(Heard::Down(down.monitor_ref, down.reason));
-        SlotFuture::ready(())
+        SlotFuture::ready()
     }
 }
 
@@ -111,9 +111,9 @@ impl Notice<Desk> for Tell {
 struct TellPlain;
 
 impl Notice<Desk> for TellPlain {
-    fn notify<'a>(self, down: Down, desk: &'a mut Desk) -> SlotFuture<'a, ()> {
+    fn notify<'a>(self, down: Down, desk: &'a mut Desk) -> SlotFuture<'a> {
         desk.heard.push(Heard::Down(down.monitor_ref, down.reason));
-        SlotFuture::ready(())
+        SlotFuture::ready()
     }
 }
 
@@ -121,9 +121,9 @@ impl Notice<Desk> for TellPlain {
 enum TellExit {}
 
 impl Trap<Desk> for TellExit {
-    fn tell(exit: Exit, desk: &mut Desk) -> SlotFuture<'_, ()> {
+    fn tell(exit: Exit, desk: &mut Desk) -> SlotFuture<'_> {
         desk.heard.push(Heard::Exit(exit.from, exit.reason));
-        SlotFuture::ready(())
+        SlotFuture::ready()
     }
 }
 

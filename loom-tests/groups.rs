@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use std::future::{Future, ready};
 use std::sync::Arc;
 
-use deathwatch::internals::actor::stage::Stage;
 use deathwatch::internals::cell::Birth;
 use deathwatch::internals::groups::change::Watch;
 use deathwatch::internals::groups::core::Core;
-use deathwatch::{ActorId, ExitReason, GroupChange, SentTo};
+use deathwatch::{ActorId, Context, ExitReason, GroupChange, SentTo};
 
 use crate::crew::{Plain, Pool, Sailor};
 use crate::fixture::{Party, monitor, spawn};
@@ -21,7 +20,7 @@ thread_local! {
 }
 
 impl SentTo<Sailor, Plain> for GroupChange {
-    fn call<'a>(self, _: &'a mut Stage<Sailor>) -> impl Future<Output = ()> + Send + 'a
+    fn call<'a>(self, _: &'a mut Sailor, _: &'a Context<Sailor>) -> impl Future<Output = ()> + Send + 'a
     where
         Sailor: 'a,
     {

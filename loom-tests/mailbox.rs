@@ -102,8 +102,8 @@ fn push_of_itself_vs_close() {
     struct Itself(#[expect(dead_code, reason = "it is there to be dropped")] CellRef);
     impl Letter<crate::fixture::Desk> for Itself {
         const COUNTED: bool = true;
-        fn open<'a>(self, _: &'a mut crate::fixture::Desk) -> SlotFuture<'a, ()> {
-            SlotFuture::ready(())
+        fn open<'a>(self, _: &'a mut crate::fixture::Desk) -> SlotFuture<'a> {
+            SlotFuture::ready()
         }
     }
 

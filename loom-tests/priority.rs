@@ -108,9 +108,9 @@ fn priority_downs_vs_handling() {
 struct TellLog(Log);
 
 impl Notice<Deck> for TellLog {
-    fn notify<'a>(self, _: Down, _: &'a mut Deck) -> SlotFuture<'a, ()> {
+    fn notify<'a>(self, _: Down, _: &'a mut Deck) -> SlotFuture<'a> {
         self.0.note(1);
-        SlotFuture::ready(())
+        SlotFuture::ready()
     }
 }
 

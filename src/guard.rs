@@ -1,6 +1,6 @@
 //! Running the user's code where a panic of it must not escape.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
 use crate::reason::ExitReason;
@@ -16,7 +16,12 @@ pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, ExitReason> {
 /// Drops a value of the user's; a panic of its `Drop` is swallowed (the panic hook has reported it), and a payload
 /// that panics in turn is leaked rather than let loose.
 pub fn drop_quietly<T>(value: T) {
-    if let Err(mut payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+    quietly(|| drop(value));
+}
+
+/// Drops something of the user's in a way of its own; otherwise as [`drop_quietly`].
+pub fn quietly(dropping: impl FnOnce()) {
+    if let Err(mut payload) = catch_unwind(AssertUnwindSafe(dropping)) {
         // A payload's Drop may panic with a payload whose Drop may panic ...: two rounds, then it is leaked.
         for _ in 0..2 {
             match catch_unwind(AssertUnwindSafe(move || drop(payload))) {
@@ -26,6 +31,15 @@ pub fn drop_quietly<T>(value: T) {
         }
         std::mem::forget(payload);
     }
+}
+
+/// Runs `f`. If it panics, `clean` runs before that panic goes on, and not in the course of it, where a second one would end the
+/// process; one of its own is swallowed.
+pub fn or_clean<R>(f: impl FnOnce() -> R, clean: impl FnOnce()) -> R {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        quietly(clean);
+        resume_unwind(panic)
+    })
 }
 
 /// Wakes when it is dropped: for [`drop_quietly`], since a waker is the user's code.

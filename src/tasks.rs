@@ -159,11 +159,11 @@ impl<A: Actor> Hooks<A> for Tasks {
 }
 
 impl<A: Handler<M>, M: Message> SentTo<A, Tasks> for M {
-    fn call<'a>(self, stage: &'a mut Stage<A>) -> impl Future<Output = M::Reply> + Send + 'a
+    fn call<'a>(self, actor: &'a mut A, ctx: &'a Context<A>) -> impl Future<Output = M::Reply> + Send + 'a
     where
         A: 'a,
     {
-        stage.actor.handle(self, &stage.ctx)
+        actor.handle(self, ctx)
     }
 
     fn stash(stage: &mut Stage<A>) -> Option<&mut Stash<A>> {

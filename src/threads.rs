@@ -158,11 +158,11 @@ impl<A: Actor> Hooks<A> for Threads {
 }
 
 impl<A: Handler<M>, M: Message> SentTo<A, Threads> for M {
-    fn call<'a>(self, stage: &'a mut Stage<A>) -> impl Future<Output = M::Reply> + Send + 'a
+    fn call<'a>(self, actor: &'a mut A, ctx: &'a Context<A>) -> impl Future<Output = M::Reply> + Send + 'a
     where
         A: 'a,
     {
-        ready(stage.actor.handle(self, &stage.ctx))
+        ready(actor.handle(self, ctx))
     }
 
     fn stash(stage: &mut Stage<A>) -> Option<&mut Stash<A>> {

@@ -1,7 +1,6 @@
 //! The one message loop: an actor's life from its first hook to its last, for every mode.
 
 use std::future::Future;
-use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
@@ -40,42 +39,26 @@ pub fn live<A: Send + 'static, H: Hooks<A>>(
     consumer: Consumer<Stage<A>>,
     kept: impl Send,
 ) -> impl Future<Output = ExitReason> + Send {
-    let mut life = Life { stage, consumer, budget: BUDGET };
+    let mut life = Life { stage, consumer, budget: BUDGET, act: Act::Start };
     async move {
-        let mut act = Act::Start;
         let reason = loop {
-            let ended = Quiet::begin(|| match &mut act {
-                Act::Start => {
-                    let starting = life.consumer.cell().observed.starting();
-                    SlotFuture::new(starting.of(|| H::started(&mut life.stage)))
-                }
-                Act::Handle(parcel) => match parcel.take() {
-                    Some(parcel) => parcel.open(&mut life.stage),
-                    None => SlotFuture::ready(()),
-                },
-                Act::Stop(reason) => SlotFuture::new(H::stopped(&mut life.stage, reason)),
-            })
-            .await;
-            let end = match life.after(act, ended) {
-                ControlFlow::Break(reason) => break reason,
-                ControlFlow::Continue(end) => end,
+            let ended = 'ended: {
+                // Nothing but the future is kept while it is awaited: whatever is takes room in every actor.
+                let unfinished = match guard::catch(|| life.begin::<H>()) {
+                    Ok(future) if future.is_ready() => break 'ended Ok(()), // as most: from message to message without a pause
+                    Ok(future) => future,
+                    Err(panic) => break 'ended Err(panic),
+                };
+                Quiet { future: unfinished, polled: true }.await
             };
-            let end = end.or_else(|| life.unshelve::<H>().err());
-            let next = match end {
-                Some(reason) => Next::End(reason),
-                None => std::future::poll_fn(|cx| life.next(cx)).await,
-            };
-            act = match next {
-                Next::Handle(parcel) => Act::Handle(Some(parcel)),
-                Next::End(reason) => {
-                    life.leave_loop();
-                    if life.consumer.cell().life.read().kill() {
-                        // Killed by its own last handler, which did not await: whoever runs the cell knows the reason.
-                        break reason;
-                    }
-                    Act::Stop(reason)
-                }
-            };
+            let mut step = life.after::<H>(ended);
+            while let Step::Pause = step {
+                Pause::default().await;
+                step = life.next();
+            }
+            if let Step::Over(reason) = step {
+                break reason;
+            }
         };
         guard::drop_quietly(life.stage.actor);
         guard::drop_quietly(kept);
@@ -86,7 +69,7 @@ pub fn live<A: Send + 'static, H: Hooks<A>>(
 /// Which part of the user's code is called.
 enum Act<A> {
     Start,
-    /// The message, until it is opened.
+    /// The handler, with this message until it is opened.
     Handle(Option<Parcel<Stage<A>>>),
     Stop(ExitReason),
 }
@@ -95,32 +78,66 @@ struct Life<A> {
     stage: Stage<A>,
     consumer: Consumer<Stage<A>>,
     budget: u32,
+    act: Act<A>,
 }
 
 /// What the loop does next.
-enum Next<A> {
-    Handle(Parcel<Stage<A>>),
-    End(ExitReason),
+enum Step {
+    /// It calls the part of the user's code that `act` says.
+    Go,
+    /// It lets others run, and then looks again; whatever happens next has it run.
+    Pause,
+    /// It is over.
+    Over(ExitReason),
 }
 
 impl<A: Send + 'static> Life<A> {
-    /// What follows when a part of the user's code is over: the end of the life, or of the loop, with this reason, or the next
-    /// message.
-    fn after(
-        &mut self,
-        act: Act<A>,
-        ended: Result<(), ExitReason>,
-    ) -> ControlFlow<ExitReason, Option<ExitReason>> {
-        match (act, ended) {
+    /// Calls a part of the user's code, and goes on with it up to where it has to wait for something.
+    fn begin<H: Hooks<A>>(&mut self) -> SlotFuture<'_> {
+        let Life { stage, consumer, act, .. } = self;
+        let cell = consumer.cell();
+        match act {
+            Act::Start => {
+                let starting = cell.observed.starting();
+                cell.with_context(|cx| SlotFuture::begin(starting.of(|| H::started(stage)), cx))
+            }
+            Act::Handle(parcel) => match parcel.take() {
+                Some(parcel) => parcel.open(stage),
+                None => SlotFuture::ready(),
+            },
+            Act::Stop(reason) => cell.with_context(|cx| SlotFuture::begin(H::stopped(stage, reason), cx)),
+        }
+    }
+
+    /// What follows when a part of the user's code is over.
+    fn after<H: Hooks<A>>(&mut self, ended: Result<(), ExitReason>) -> Step {
+        match (&self.act, ended) {
+            (Act::Start | Act::Handle(_), Ok(())) => match self.unshelve::<H>() {
+                Ok(()) => self.next(),
+                Err(reason) => self.stop(reason),
+            },
             (Act::Start, Err(panic)) => {
                 self.leave_loop();
-                ControlFlow::Break(panic)
+                Step::Over(panic)
             }
-            (Act::Handle(_), Err(panic)) => ControlFlow::Continue(Some(self.panicked(panic))),
-            (Act::Start | Act::Handle(_), Ok(())) => ControlFlow::Continue(None),
-            (Act::Stop(reason), Ok(())) => ControlFlow::Break(reason),
-            (Act::Stop(reason), Err(panic)) => ControlFlow::Break(reason.or_panic(panic)),
+            (Act::Handle(_), Err(panic)) => {
+                let reason = self.panicked(panic);
+                self.stop(reason)
+            }
+            (Act::Stop(reason), Ok(())) => Step::Over(reason.clone()),
+            (Act::Stop(reason), Err(panic)) => Step::Over(reason.clone().or_panic(panic)),
         }
+    }
+
+    /// The loop is over: what remains is the stop hook.
+    fn stop(&mut self, reason: ExitReason) -> Step {
+        self.leave_loop();
+        if self.consumer.cell().life.read().kill() {
+            // Killed by its own last handler, which did not await: whoever runs the cell knows the reason.
+            return Step::Over(reason);
+        }
+        self.act = Act::Stop(reason);
+        Step::Go
     }
 
     /// What the actor has let go of what it postponed goes before the mailbox. It is the user's code that says where that is.
@@ -150,44 +167,51 @@ impl<A: Send + 'static> Life<A> {
         }
     }
 
-    fn next(&mut self, cx: &mut TaskContext<'_>) -> Poll<Next<A>> {
+    /// The next message, or what there is to do instead.
+    fn next(&mut self) -> Step {
         loop {
             let life = self.consumer.cell().life.read();
             if life.cut() {
-                return Poll::Pending; // whoever runs the cell looks at this first, and what has come has it run again
+                return Step::Pause; // whoever runs the cell looks at this first, and what has come has it run again
             }
             if life.stop() {
-                return Poll::Ready(Next::End(self.cause()));
+                return self.stop(self.cause());
             }
             if self.budget == 0 {
                 self.consumer.gather(); // more than a turn's worth has come: while it is in the cache
                 self.budget = BUDGET;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                self.consumer.cell().wake();
+                return Step::Pause;
             }
             if let Some(parcel) = self.consumer.pop() {
                 self.budget -= 1;
-                return Poll::Ready(Next::Handle(parcel));
+                return self.handle(parcel);
             }
             if self.consumer.is_last() {
                 // Looked at in this order: who detaches, and who brings a signal, does so before a handle is given up.
                 let life = self.consumer.cell().life.read();
                 if life.cut() {
-                    return Poll::Pending;
+                    return Step::Pause;
                 }
                 if !life.detached() {
                     // Whatever was sent through the last handle is in the mailbox by now.
-                    return Poll::Ready(match self.consumer.pop() {
-                        Some(parcel) => Next::Handle(parcel),
-                        None => Next::End(ExitReason::Normal),
-                    });
+                    let Some(parcel) = self.consumer.pop() else { return self.stop(ExitReason::Normal) };
+                    return self.handle(parcel);
                 }
             }
             if self.consumer.park() {
                 self.budget = BUDGET;
-                return Poll::Pending;
+                return Step::Pause;
             }
         }
+    }
+
+    fn handle(&mut self, parcel: Parcel<Stage<A>>) -> Step {
+        match &mut self.act {
+            Act::Handle(next) => *next = Some(parcel), // as nearly always: one word to write
+            act => *act = Act::Handle(Some(parcel)),
+        }
+        Step::Go
     }
 
     /// Why the actor was asked to stop.
@@ -201,41 +225,57 @@ impl<A: Send + 'static> Life<A> {
     }
 }
 
-/// Calls the user's code and awaits what it returns; a panic in either becomes a reason.
+/// Lets others run.
+#[derive(Default)]
+struct Pause {
+    over: bool,
+}
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut TaskContext<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.over, true) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// Awaits what the user's code has returned; a panic becomes a reason.
 ///
 /// What panicked belongs to the dying actor: nobody looks at it again but its own `Drop`. That of the future may panic as well,
 /// when a kill drops it unfinished: the actor's value is dropped next, and a second panic while the first unwinds would end
 /// the process.
-struct Quiet<'a>(Option<Result<SlotFuture<'a, ()>, ExitReason>>);
-
-impl<'a> Quiet<'a> {
-    fn begin(call: impl FnOnce() -> SlotFuture<'a, ()>) -> Self {
-        Quiet(Some(guard::catch(call)))
-    }
+struct Quiet<'a> {
+    future: SlotFuture<'a>,
+    /// It has just been polled, and waits: so the run is over. Whoever kills, stops or comes next has his turn in between, as
+    /// between any two polls.
+    polled: bool,
 }
 
 impl Future for Quiet<'_> {
     type Output = Result<(), ExitReason>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        if std::mem::take(&mut self.polled) {
+            return Poll::Pending;
+        }
         let polled = guard::catch(|| {
-            let Some(Ok(future)) = &mut self.0 else {
-                return Poll::Ready(self.0.take().map_or(Ok(()), |begun| begun.map(drop)));
-            };
-            let polled = Pin::new(future).poll(cx);
+            let polled = Pin::new(&mut self.future).poll(cx);
             if polled.is_ready() {
-                drop(self.0.take()); // its Drop is the user's code as well
+                self.future = SlotFuture::ready(); // the Drop of what was there is the user's code as well
             }
-            polled.map(Ok)
+            polled
         });
-        polled.unwrap_or_else(|panic| Poll::Ready(Err(panic)))
+        match polled {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
     }
 }
 
 impl Drop for Quiet<'_> {
     fn drop(&mut self) {
-        if let Some(begun) = self.0.take() {
-            guard::drop_quietly(begun);
+        if !self.future.is_ready() {
+            guard::drop_quietly(std::mem::replace(&mut self.future, SlotFuture::ready()));
         }
     }
 }

@@ -4,9 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use futures::FutureExt;
-
-use super::message::{Message, SendError, SentTo, call, unless_postponed};
+use super::message::{Message, SendError, SentTo, handle, unless_postponed};
 use super::post;
 use super::stage::Stage;
 use crate::cell::{Address, CellRef};
@@ -123,20 +121,20 @@ struct Aliased<A, K, M> {
 impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Aliased<A, K, M> {
     const COUNTED: bool = true;
 
-    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
         // What is over takes no place among what is postponed.
         if !self.to.state.is_active(self.to.address.cell()) {
             guard::drop_quietly(self.message);
-            return SlotFuture::ready(());
+            return SlotFuture::ready();
         }
         let Some(Aliased { to, message }) = unless_postponed(self, |it| &it.message, stage) else {
-            return SlotFuture::ready(());
+            return SlotFuture::ready();
         };
         if !to.state.admits(to.address.cell()) {
             guard::drop_quietly(message);
-            return SlotFuture::ready(());
+            return SlotFuture::ready();
         }
-        SlotFuture::new(call(message, stage).map(guard::drop_quietly))
+        handle(message, stage, guard::drop_quietly)
     }
 }
 

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use futures::FutureExt;
 
+use super::context::Context;
 use super::stage::Stage;
 use super::stash::Stash;
 use crate::guard;
@@ -74,7 +75,7 @@ impl Message for Exit {
 pub trait SentTo<A, K>: Message + Sized {
     /// Calls the handler.
     #[doc(hidden)]
-    fn call<'a>(self, stage: &'a mut Stage<A>) -> impl Future<Output = Self::Reply> + Send + 'a
+    fn call<'a>(self, actor: &'a mut A, ctx: &'a Context<A>) -> impl Future<Output = Self::Reply> + Send + 'a
     where
         A: 'a;
 
@@ -93,15 +94,23 @@ pub trait SentTo<A, K>: Message + Sized {
     }
 }
 
-/// Calls the handler, in sight of whoever observes the actor.
-pub fn call<'a, A, K, M>(message: M, stage: &'a mut Stage<A>) -> impl Future<Output = M::Reply> + Send + 'a
+/// Calls the handler, in sight of whoever observes the actor, and goes on with it up to where it has to wait for something; `then`
+/// gets the reply.
+pub fn handle<'a, A, K, M>(
+    message: M,
+    stage: &'a mut Stage<A>,
+    then: impl FnOnce(M::Reply) + Send + 'a,
+) -> SlotFuture<'a>
 where
-    A: 'static,
+    A: Send + 'static,
     M: SentTo<A, K>,
     K: 'a,
 {
-    let part = stage.cell().observed.handling::<M>(stage.cell().id, || stage.cell().inbox.high_water());
-    part.of(move || message.call(stage))
+    let (actor, ctx) = (&mut stage.actor, &stage.ctx);
+    let cell = ctx.address().cell();
+    let part = cell.observed.handling::<M>(cell.id, || cell.inbox.high_water());
+    let handling = part.of(move || message.call(actor, ctx)).map(then);
+    cell.with_context(|cx| SlotFuture::begin(handling, cx))
 }
 
 /// Puts a letter aside if its actor postpones the message in it and has room; otherwise gives it back, to be handled. For an
@@ -131,7 +140,7 @@ pub struct Again<L>(pub L);
 impl<S, L: Letter<S>> Letter<S> for Again<L> {
     const COUNTED: bool = false;
 
-    fn open<'a>(self, stage: &'a mut S) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, stage: &'a mut S) -> SlotFuture<'a> {
         self.0.open(stage)
     }
 
@@ -161,10 +170,10 @@ impl<M, K> Told<M, K> {
 impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Told<M, K> {
     const COUNTED: bool = true;
 
-    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
         match unless_postponed(self, |told| &told.message, stage) {
-            Some(told) => SlotFuture::new(call(told.message, stage).map(guard::drop_quietly)),
-            None => SlotFuture::ready(()),
+            Some(told) => handle(told.message, stage, guard::drop_quietly),
+            None => SlotFuture::ready(),
         }
     }
 }
@@ -180,12 +189,10 @@ struct Asked<M: Message, K> {
 impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Asked<M, K> {
     const COUNTED: bool = false;
 
-    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
         match unless_postponed(self, |asked| &asked.message, stage) {
-            Some(Asked { answerer, message, .. }) => {
-                SlotFuture::new(call(message, stage).map(|reply| answerer.answer(reply)))
-            }
-            None => SlotFuture::ready(()),
+            Some(Asked { answerer, message, .. }) => handle(message, stage, |reply| answerer.answer(reply)),
+            None => SlotFuture::ready(),
         }
     }
 
@@ -200,11 +207,7 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Respond<Stage<A>> for Told<
     type Question = M;
     type Answer = M::Reply;
 
-    fn respond<'a>(
-        message: M,
-        answerer: Answerer<M, M::Reply>,
-        stage: &'a mut Stage<A>,
-    ) -> SlotFuture<'a, ()> {
+    fn respond<'a>(message: M, answerer: Answerer<M, M::Reply>, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
         Asked::<M, K> { answerer, message, mode: PhantomData }.open(stage)
     }
 }
@@ -229,16 +232,16 @@ where
     M: SentTo<A, K>,
     F: FnOnce(Down) -> M + Send + 'static,
 {
-    fn notify<'a>(self, down: Down, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+    fn notify<'a>(self, down: Down, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
         let message = (self.retell)(down);
-        SlotFuture::new(call(message, stage).map(guard::drop_quietly))
+        handle(message, stage, guard::drop_quietly)
     }
 
     fn may_wait(stage: &mut Stage<A>) -> bool {
         M::stash(stage).is_some()
     }
 
-    fn notify_or_wait<'a>(self, down: Down, due: Due, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+    fn notify_or_wait<'a>(self, down: Down, due: Due, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
         let message = (self.retell)(down);
         Mourned::<M, K> { message, due, mode: PhantomData }.open(stage)
     }
@@ -254,16 +257,16 @@ struct Mourned<M, K> {
 impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Mourned<M, K> {
     const COUNTED: bool = false;
 
-    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
         let Some(Mourned { message, due, .. }) = unless_postponed(self, |mourned| &mourned.message, stage)
         else {
-            return SlotFuture::ready(());
+            return SlotFuture::ready();
         };
         if !due.settle() {
             guard::drop_quietly(message);
-            return SlotFuture::ready(());
+            return SlotFuture::ready();
         }
-        SlotFuture::new(call(message, stage).map(guard::drop_quietly))
+        handle(message, stage, guard::drop_quietly)
     }
 }
 
@@ -276,8 +279,8 @@ where
     K: 'static,
     Exit: SentTo<A, K>,
 {
-    fn tell(exit: Exit, stage: &mut Stage<A>) -> SlotFuture<'_, ()> {
-        SlotFuture::new(call(exit, stage).map(guard::drop_quietly))
+    fn tell(exit: Exit, stage: &mut Stage<A>) -> SlotFuture<'_> {
+        handle(exit, stage, guard::drop_quietly)
     }
 }
 

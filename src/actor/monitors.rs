@@ -67,9 +67,9 @@ impl Station for Desk {
 struct Lay;
 
 impl Notice<Desk> for Lay {
-    fn notify<'a>(self, down: Down, desk: &'a mut Desk) -> SlotFuture<'a, ()> {
+    fn notify<'a>(self, down: Down, desk: &'a mut Desk) -> SlotFuture<'a> {
         desk.down = Some(down);
-        SlotFuture::ready(())
+        SlotFuture::ready()
     }
 }
 

@@ -4,10 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-use futures::FutureExt;
-
 use super::context::Context;
-use super::message::{Message, SentTo, call};
+use super::message::{Message, SentTo, handle};
 use super::stage::Stage;
 use super::stash::Stash;
 use super::timer::TimerRef;
@@ -215,7 +213,7 @@ where
 {
     const COUNTED: bool = false;
 
-    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
-        SlotFuture::new(call(StateTimeout, stage).map(guard::drop_quietly))
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
+        handle(StateTimeout, stage, guard::drop_quietly)
     }
 }

@@ -255,6 +255,15 @@ impl CellRef {
         same.then(|| Address { cell: self.clone(), stage: PhantomData })
     }
 
+    /// Polls with the waker of its life. The waker is lent: it owns no reference of its own, and its clones do.
+    #[inline]
+    pub fn with_context<R>(&self, poll: impl FnOnce(&mut Context<'_>) -> R) -> R {
+        // SAFETY: the functions below fulfil the contract of `RawWakerVTable`; they are thread-safe, since cells are. We hold the
+        // cell until it is gone, and it is not dropped.
+        let waker = ManuallyDrop::new(unsafe { Waker::from_raw(raw_waker(self.0)) });
+        poll(&mut Context::from_waker(&waker))
+    }
+
     /// Where it runs, for those above who know the type.
     pub fn host(&self) -> &dyn Any {
         // SAFETY: the vtable belongs to this block.
@@ -380,9 +389,8 @@ fn timed<R>(host: &impl Host, f: impl FnOnce() -> R) -> R {
 }
 
 fn poll<F: Future<Output = ExitReason>>(cell: &CellRef, life: Pin<&mut F>) -> Poll<ExitReason> {
-    let waker = ManuallyDrop::new(waker(cell.0));
     let _entered = cell.observed.enter();
-    match guard::catch(|| life.poll(&mut Context::from_waker(&waker))) {
+    match guard::catch(|| cell.with_context(|cx| life.poll(cx))) {
         Ok(poll) => poll,
         Err(panic) => Poll::Ready(panic),
     }
@@ -420,12 +428,6 @@ impl<F, H: Host> Retired<F, H> {
     }
 }
 
-/// A waker that owns no reference of its own yet.
-fn waker(cell: NonNull<Cell>) -> Waker {
-    // SAFETY: the functions below fulfil the contract of `RawWakerVTable`; they are thread-safe, since cells are.
-    unsafe { Waker::from_raw(raw_waker(cell)) }
-}
-
 fn raw_waker(cell: NonNull<Cell>) -> RawWaker {
     static VTABLE: RawWakerVTable =
         RawWakerVTable::new(clone_waker, wake_waker, wake_waker_by_ref, drop_waker);
@@ -436,7 +438,7 @@ fn raw_waker(cell: NonNull<Cell>) -> RawWaker {
 ///
 /// `data` is the data of a waker made by `raw_waker`. (The same holds for the functions below.)
 unsafe fn borrow(data: *const ()) -> ManuallyDrop<CellRef> {
-    // SAFETY: by the contract it is a cell, kept alive by the waker's reference, or by the run that lent it.
+    // SAFETY: by the contract it is a cell, kept alive by the waker's reference, or by who lent it (`with_context`).
     ManuallyDrop::new(CellRef(unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }))
 }
 

@@ -4,12 +4,10 @@ use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::FutureExt;
-
 use super::core::Core;
 use super::group::Group;
 use crate::actor::handle::ActorHandle;
-use crate::actor::message::{Message, SentTo, call, unless_postponed};
+use crate::actor::message::{Message, SentTo, handle, unless_postponed};
 use crate::actor::stage::Stage;
 use crate::cell::{CellRef, Strong};
 use crate::guard;
@@ -112,10 +110,10 @@ where
 {
     const COUNTED: bool = false;
 
-    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
         match self.look.change(stage.cell()) {
             Some(change) => Changed::<K> { change, mode: PhantomData }.open(stage),
-            None => SlotFuture::ready(()),
+            None => SlotFuture::ready(),
         }
     }
 }
@@ -132,17 +130,17 @@ where
 {
     const COUNTED: bool = false;
 
-    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
         if <GroupChange as SentTo<A, K>>::stash(stage).is_some() {
             let GroupChange { group, monitor_ref, .. } = &self.change;
             let watcher = group.core.watchers.find(monitor_ref, |actor, _| actor == stage.cell());
             if watcher != Some(true) {
-                return SlotFuture::ready(());
+                return SlotFuture::ready();
             }
         }
         match unless_postponed(self, |changed| &changed.change, stage) {
-            Some(Changed { change, .. }) => SlotFuture::new(call(change, stage).map(guard::drop_quietly)),
-            None => SlotFuture::ready(()),
+            Some(Changed { change, .. }) => handle(change, stage, guard::drop_quietly),
+            None => SlotFuture::ready(),
         }
     }
 }

@@ -368,7 +368,7 @@ struct Ticket<S> {
 impl<S: 'static> Letter<S> for Ticket<S> {
     const COUNTED: bool = false;
 
-    fn open<'a>(self, stage: &'a mut S) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, stage: &'a mut S) -> SlotFuture<'a> {
         // ORDERING: Relaxed and the fence: lowered before the ring is looked at, so a sender that still counts this
         // ticket put its message there before we look. The fence pairs with the one in `displace`.
         self.bound.tickets.fetch_sub(1, Ordering::Relaxed);
@@ -380,7 +380,7 @@ impl<S: 'static> Letter<S> for Ticket<S> {
                 observe::waited(parcel.stamp());
                 parcel.open(stage)
             }
-            None => SlotFuture::ready(()),
+            None => SlotFuture::ready(),
         }
     }
 }

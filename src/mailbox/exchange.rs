@@ -55,7 +55,7 @@ pub trait Respond<S>: 'static {
         question: Self::Question,
         answerer: Answerer<Self::Question, Self::Answer>,
         stage: &'a mut S,
-    ) -> SlotFuture<'a, ()>;
+    ) -> SlotFuture<'a>;
 }
 
 #[repr(C)]
@@ -320,10 +320,7 @@ impl<Q, R> Drop for Answerer<Q, R> {
 /// # Safety
 ///
 /// See [`NodeVtable::open`].
-unsafe fn open<S: 'static, T: Respond<S>>(
-    node: NonNull<Node>,
-    stage: NonNull<()>,
-) -> SlotFuture<'static, ()> {
+unsafe fn open<S: 'static, T: Respond<S>>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static> {
     let answerer = Answerer { exchange: node.cast::<Exchange<T::Question, T::Answer>>() };
     // SAFETY: the block is an exchange of T's types (it carries this very function); the question is moved out once (rule 1);
     // the stage is an S, borrowed for as long as the future lives.

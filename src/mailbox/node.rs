@@ -31,7 +31,7 @@ pub struct NodeVtable {
     /// - The block came out of a mailbox and is used up by this call.
     /// - The second argument points to the stage that the block was made for, borrowed exclusively for as long as the
     ///   returned future lives.
-    pub open: unsafe fn(NonNull<Node>, NonNull<()>) -> SlotFuture<'static, ()>,
+    pub open: unsafe fn(NonNull<Node>, NonNull<()>) -> SlotFuture<'static>,
     /// Consumes the block unopened. May run the user's `Drop`, and let a panic of it out after the block is freed.
     ///
     /// # Safety

@@ -16,8 +16,8 @@ pub trait Letter<S>: Send + Sized + 'static {
     /// Does it take a place in a bounded mailbox?
     const COUNTED: bool;
 
-    /// Begins what the letter asks for.
-    fn open<'a>(self, stage: &'a mut S) -> SlotFuture<'a, ()>;
+    /// Begins what the letter asks for, and goes on with it up to where it has to wait for something.
+    fn open<'a>(self, stage: &'a mut S) -> SlotFuture<'a>;
 
     /// Is not to be opened.
     fn discard(self, why: Unopened) {
@@ -37,7 +37,7 @@ struct Envelope<L> {
 /// An owned block for a mailbox whose consumer has a stage `S`.
 #[must_use = "a parcel that is dropped is discarded"]
 pub struct Parcel<S> {
-    node: ManuallyDrop<Discard>,
+    node: NonNull<Node>,
     stage: PhantomData<fn(&mut S)>,
 }
 
@@ -68,7 +68,7 @@ impl<S: 'static> Parcel<S> {
     }
 
     /// Begins what the parcel's letter asks for.
-    pub fn open(self, stage: &mut S) -> SlotFuture<'_, ()> {
+    pub fn open(self, stage: &mut S) -> SlotFuture<'_> {
         let node = self.into_raw();
         // SAFETY: the block is ours and was made for S; the future borrows the stage for as long as it lives.
         unsafe { (node.as_ref().vtable().open)(node, NonNull::from(stage).cast()) }
@@ -77,20 +77,20 @@ impl<S: 'static> Parcel<S> {
     /// Does it take a place in a bounded mailbox?
     pub fn is_counted(&self) -> bool {
         // SAFETY: the block is ours.
-        unsafe { self.node.0.as_ref() }.vtable().counted
+        unsafe { self.node.as_ref() }.vtable().counted
     }
 
     /// When it was made, for whoever observes.
     pub fn stamp(&self) -> Stamp {
         // SAFETY: the block is ours.
-        unsafe { self.node.0.as_ref() }.stamp()
+        unsafe { self.node.as_ref() }.stamp()
     }
 }
 
 impl<S> Parcel<S> {
     /// Hands the block over.
     pub fn into_raw(self) -> NonNull<Node> {
-        ManuallyDrop::new(self).node.0
+        ManuallyDrop::new(self).node
     }
 
     /// Discards it; a panic of the user's `Drop` is caught.
@@ -102,14 +102,13 @@ impl<S> Parcel<S> {
     ///
     /// The caller owns the block and hands it over; the block was made for a stage of type S.
     pub unsafe fn from_raw(node: NonNull<Node>) -> Self {
-        Parcel { node: ManuallyDrop::new(Discard(node, Unopened::Dying)), stage: PhantomData }
+        Parcel { node, stage: PhantomData }
     }
 }
 
 impl<S> Drop for Parcel<S> {
     fn drop(&mut self) {
-        // SAFETY: dropped once, here; `into_raw` keeps this from running.
-        unsafe { ManuallyDrop::drop(&mut self.node) };
+        drop(Discard(self.node, Unopened::Dying)); // the block is ours: `into_raw` keeps this from running
     }
 }
 
@@ -164,7 +163,7 @@ unsafe fn unseal<L>(node: NonNull<Node>) -> L {
 /// # Safety
 ///
 /// See [`NodeVtable::open`].
-unsafe fn open<S: 'static, L: Letter<S>>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static, ()> {
+unsafe fn open<S: 'static, L: Letter<S>>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static> {
     // SAFETY: the block is an envelope of L (it carries this very function), and the stage is an S, borrowed
     // exclusively for as long as the future lives: `Parcel::open` ties the two together again.
     unsafe { unseal::<L>(node).open(&mut *stage.cast::<S>().as_ptr()) }

@@ -362,7 +362,7 @@ impl Segment {
 /// # Safety
 ///
 /// See [`NodeVtable::open`].
-unsafe fn open<S: 'static, L: Letter<S>>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static, ()> {
+unsafe fn open<S: 'static, L: Letter<S>>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static> {
     // SAFETY: the block is a segment of L (it carries this very function); the stage as in `parcel`.
     unsafe { Segment::take::<L>(node).open(&mut *stage.cast::<S>().as_ptr()) }
 }

@@ -18,6 +18,7 @@ use super::manager::Hub;
 use crate::actor::request::Taker;
 use crate::actor::stage::Stage;
 use crate::cell::Address;
+use crate::guard;
 use crate::mailbox::bound::{Admission, Bound, OnFull};
 use crate::mailbox::node::Unopened;
 use crate::mailbox::parcel::{Letter, Parcel};
@@ -269,18 +270,24 @@ struct Ticket<A: Send + 'static>(Option<Arc<Lane<A>>>);
 impl<A: Send + 'static> Letter<Stage<A>> for Ticket<A> {
     const COUNTED: bool = false;
 
-    fn open<'a>(mut self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
-        let Some(lane) = self.0.take() else { return SlotFuture::ready(()) };
+    fn open<'a>(mut self, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
+        let Some(lane) = self.0.take() else { return SlotFuture::ready() };
         let worker = stage.ctx.address().clone();
         let Some(Job { parcel, taker, .. }) = lane.pop() else {
             Lane::rest(&lane, worker);
-            return SlotFuture::ready(());
+            return SlotFuture::ready();
         };
         if let Some(taker) = taker {
             let _ = taker.set(worker.cell().clone()); // nobody else takes it
         }
-        let work = Work { lane, worker, done: false };
-        SlotFuture::new(parcel.open(stage).map(move |()| work.finish()))
+        let mut work = Some(Work { lane, worker, done: false });
+        let opened = guard::or_clean(|| parcel.open(stage), || drop(work.take()));
+        let Some(work) = work else { return opened };
+        if opened.is_ready() {
+            work.finish();
+            return opened;
+        }
+        SlotFuture::begun(opened.map(move |()| work.finish()))
     }
 }
 

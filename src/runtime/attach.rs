@@ -16,7 +16,7 @@ use super::shared::Shared;
 use super::snapshot::Mode;
 use super::start::{Described, Place, Placed};
 use crate::actor::context::Context;
-use crate::actor::message::{SentTo, call, unless_postponed};
+use crate::actor::message::{SentTo, handle, unless_postponed};
 use crate::actor::stage::Stage;
 use crate::cell::{self, Address, Birth, CellRef, Consumer, Erased, Runnable};
 use crate::guard;
@@ -96,19 +96,19 @@ impl<A: Send + 'static, K: 'static, M: SentTo<A, K>> Letter<Stage<A>> for Brough
     /// There are no more of them than credits.
     const COUNTED: bool = false;
 
-    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
         if self.credit.account().is_closed() {
             guard::drop_quietly(self.message);
-            return SlotFuture::ready(());
+            return SlotFuture::ready();
         }
         let Some(Brought { message, credit, .. }) = unless_postponed(self, |brought| &brought.message, stage)
         else {
-            return SlotFuture::ready(());
+            return SlotFuture::ready();
         };
-        SlotFuture::new(call(message, stage).map(move |reply| {
+        handle(message, stage, move |reply| {
             guard::drop_quietly(reply);
             drop(credit);
-        }))
+        })
     }
 }
 

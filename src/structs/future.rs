@@ -1,9 +1,9 @@
 //! A boxed future whose box comes from the [`pool`](super::pool).
 //!
-//! [`SlotFuture`] is `Pin<Box<dyn Future<Output = T> + Send + 'a>>` by another allocator: two words,
+//! [`SlotFuture`] is `Pin<Box<dyn Future<Output = ()> + Send + 'a>>` by another allocator: two words,
 //! always `Unpin`, dropped with its future. In the steady state making one costs no `malloc`. A
-//! future of size 0 needs no block, and neither does a result that is there already
-//! ([`SlotFuture::ready`]).
+//! future of size 0 needs no block, and neither does one that has finished before it was to be
+//! handed around ([`SlotFuture::begin`], [`SlotFuture::ready`]).
 
 use core::alloc::Layout;
 use core::fmt;
@@ -14,31 +14,30 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll};
 
 use super::pool;
+use crate::guard;
 
-/// A future of `T` that lives in a block of the pool.
+/// A future that lives in a block of the pool, or has finished. If it has not, it was polled when it was made, and wakes whoever
+/// it was polled for: who gets it need not poll it at once.
 ///
 /// It does not wipe out its future when that has finished; like a box, it drops it when it is
 /// dropped itself.
-pub struct SlotFuture<'a, T>(Inner<'a, T>);
-
-enum Inner<'a, T> {
-    Ready(Option<T>),
-    Stored(Stored<'a, T>),
-}
+// Nothing but two words, of which the first says everything: no tag that would be written as a byte and read as a word, on
+// which a processor waits.
+pub struct SlotFuture<'a>(Option<Stored<'a>>);
 
 /// Owns the future at `future`, which has the type that `vtable` was made for.
-struct Stored<'a, T> {
+struct Stored<'a> {
     future: NonNull<()>,
-    vtable: &'a Vtable<T>,
-    owns: PhantomData<dyn Future<Output = T> + Send + 'a>,
+    vtable: &'static Vtable,
+    owns: PhantomData<dyn Future<Output = ()> + Send + 'a>,
 }
 
-struct Vtable<T> {
+struct Vtable {
     /// # Safety
     ///
     /// The pointer is that of a live future of the type this table was made for, pinned, and
     /// nobody else uses it meanwhile.
-    poll: unsafe fn(NonNull<()>, &mut Context<'_>) -> Poll<T>,
+    poll: unsafe fn(NonNull<()>, &mut Context<'_>) -> Poll<()>,
     /// Drops the future and frees its block, also when the drop panics.
     ///
     /// # Safety
@@ -48,11 +47,11 @@ struct Vtable<T> {
 }
 
 /// Carries the vtable of `F`.
-struct Of<'a, F>(PhantomData<&'a F>);
+struct Of<F>(PhantomData<F>);
 
-impl<'a, F: Future + Send + 'a> Of<'a, F> {
+impl<F: Future<Output = ()> + Send> Of<F> {
     const LAYOUT: Layout = Layout::new::<F>();
-    const VTABLE: &'a Vtable<F::Output> = &Vtable { poll: Self::poll, drop: Self::drop };
+    const VTABLE: &'static Vtable = &Vtable { poll: Self::poll, drop: Self::drop };
 
     fn store(future: F) -> NonNull<()> {
         let place = if Self::LAYOUT.size() == 0 {
@@ -68,7 +67,7 @@ impl<'a, F: Future + Send + 'a> Of<'a, F> {
     /// # Safety
     ///
     /// See [`Vtable::poll`].
-    unsafe fn poll(future: NonNull<()>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    unsafe fn poll(future: NonNull<()>, cx: &mut Context<'_>) -> Poll<()> {
         // SAFETY: live, of this type and ours alone by the caller's promise; it never moves out of
         // its block, so it is pinned.
         unsafe { Pin::new_unchecked(future.cast::<F>().as_mut()) }.poll(cx)
@@ -101,47 +100,79 @@ impl Drop for Block {
     }
 }
 
-impl<'a, T> SlotFuture<'a, T> {
-    /// Moves `future` into a block of the pool.
+impl<'a> SlotFuture<'a> {
+    /// Moves a future into a block of the pool that has been polled before, or would only poll one that has.
     #[inline]
-    pub fn new<F>(future: F) -> Self
+    pub fn begun<F>(future: F) -> Self
     where
-        F: Future<Output = T> + Send + 'a,
+        F: Future<Output = ()> + Send + 'a,
     {
-        Self(Inner::Stored(Stored {
-            future: Of::store(future),
-            vtable: Of::<'a, F>::VTABLE,
-            owns: PhantomData,
-        }))
+        // SAFETY: stored, of this type, and ours alone.
+        unsafe { Self::of::<F>(Of::store(future)) }
     }
 
-    /// A result that is there already: no block, no future.
+    /// # Safety
+    ///
+    /// The caller has stored an `F` there, and leaves it to us.
+    unsafe fn of<F: Future<Output = ()> + Send + 'a>(future: NonNull<()>) -> Self {
+        Self(Some(Stored { future, vtable: Of::<F>::VTABLE, owns: PhantomData }))
+    }
+
+    /// Moves a future into a block of the pool, and polls it for the first time. One that has finished by that is dropped, and its
+    /// block given back, before anything was made of it that can be handed around.
+    ///
+    /// # Panics
+    ///
+    /// When the future does; it has been dropped then.
     #[inline]
-    pub fn ready(value: T) -> Self {
-        Self(Inner::Ready(Some(value)))
+    pub fn begin<F>(future: F, cx: &mut Context<'_>) -> Self
+    where
+        F: Future<Output = ()> + Send + 'a,
+    {
+        let place = Of::store(future);
+        // SAFETY: stored, of this type; called once, and nobody uses it afterwards.
+        let drop = || unsafe { Of::<F>::drop(place) };
+        // SAFETY: stored, of this type, and ours alone.
+        match guard::or_clean(|| unsafe { Of::<F>::poll(place, cx) }, drop) {
+            Poll::Ready(()) => {
+                drop();
+                Self::ready()
+            }
+            // SAFETY: stored above.
+            Poll::Pending => unsafe { Self::of::<F>(place) },
+        }
+    }
+
+    /// One that has finished: no block, no future.
+    #[inline]
+    pub fn ready() -> Self {
+        Self(None)
+    }
+
+    /// Has it finished before it was made?
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        self.0.is_none()
     }
 }
 
-impl<T> Future for SlotFuture<'_, T> {
-    type Output = T;
+impl Future for SlotFuture<'_> {
+    type Output = ();
 
     /// # Panics
     ///
-    /// If a [`ready`](SlotFuture::ready) one is polled again after it gave its value, and whenever
-    /// the stored future does.
+    /// Whenever the stored future does.
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
-            Inner::Ready(value) => {
-                Poll::Ready(value.take().expect("a ready future was polled after it had finished"))
-            }
+            None => Poll::Ready(()),
             // SAFETY: the future lives until `Stored` is dropped, and `&mut` makes it ours.
-            Inner::Stored(stored) => unsafe { (stored.vtable.poll)(stored.future, cx) },
+            Some(stored) => unsafe { (stored.vtable.poll)(stored.future, cx) },
         }
     }
 }
 
-impl<T> Drop for Stored<'_, T> {
+impl Drop for Stored<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: live until here, and never used again.
@@ -149,20 +180,16 @@ impl<T> Drop for Stored<'_, T> {
     }
 }
 
-// SAFETY: `SlotFuture::new` takes `Send` futures only, and the block may be freed on any thread
+// SAFETY: `begin` and `begun` take `Send` futures only, and the block may be freed on any thread
 // (pool rule 1).
-unsafe impl<T> Send for Stored<'_, T> {}
+unsafe impl Send for Stored<'_> {}
 
-// The value of `Ready` is moved out and never pinned; the stored future does not move with us.
-impl<T> Unpin for SlotFuture<'_, T> {}
+// The stored future does not move with us.
+impl Unpin for SlotFuture<'_> {}
 
-impl<T> fmt::Debug for SlotFuture<'_, T> {
+impl fmt::Debug for SlotFuture<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Inner::Ready(Some(_)) => "SlotFuture(ready)",
-            Inner::Ready(None) => "SlotFuture(taken)",
-            Inner::Stored(_) => "SlotFuture(stored)",
-        })
+        f.write_str(if self.is_ready() { "SlotFuture(ready)" } else { "SlotFuture(stored)" })
     }
 }
 

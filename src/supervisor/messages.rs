@@ -119,10 +119,10 @@ impl<K: Kind, M: Ask<K>> Respond<Stage<Supervisor<K>>> for Asked<M> {
         question: M,
         answerer: Answerer<M, M::Reply>,
         stage: &'a mut Stage<Supervisor<K>>,
-    ) -> SlotFuture<'a, ()> {
+    ) -> SlotFuture<'a> {
         question.ask(answerer, &mut stage.actor, &stage.ctx);
         stage.actor.go_on(&stage.ctx);
-        SlotFuture::ready(())
+        SlotFuture::ready()
     }
 }
 

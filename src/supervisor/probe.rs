@@ -3,11 +3,9 @@
 
 use std::any::Any;
 
-use futures::FutureExt;
-
 use super::messages::Up;
 use super::{Dynamic, Fixed, Kind, Supervisor};
-use crate::actor::message::{SentTo, call};
+use crate::actor::message::{SentTo, handle};
 use crate::actor::stage::Stage;
 use crate::cell::Address;
 use crate::mailbox::parcel::{Letter, Parcel};
@@ -33,7 +31,7 @@ struct Probe<K: Kind> {
 impl<A: Send + 'static, K: Kind> Letter<Stage<A>> for Probe<K> {
     const COUNTED: bool = false;
 
-    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a, ()> {
+    fn open<'a>(self, stage: &'a mut Stage<A>) -> SlotFuture<'a> {
         let tell = move || post(&self.to, self.up);
         // A supervisor has started when its children have.
         let actor: &mut dyn Any = &mut stage.actor;
@@ -44,7 +42,7 @@ impl<A: Send + 'static, K: Kind> Letter<Stage<A>> for Probe<K> {
         } else {
             tell();
         }
-        SlotFuture::ready(())
+        SlotFuture::ready()
     }
 }
 
@@ -59,7 +57,7 @@ struct Own<M>(M);
 impl<K: Kind, M: SentTo<Supervisor<K>, Tasks>> Letter<Stage<Supervisor<K>>> for Own<M> {
     const COUNTED: bool = false;
 
-    fn open<'a>(self, stage: &'a mut Stage<Supervisor<K>>) -> SlotFuture<'a, ()> {
-        SlotFuture::new(call(self.0, stage).map(drop))
+    fn open<'a>(self, stage: &'a mut Stage<Supervisor<K>>) -> SlotFuture<'a> {
+        handle(self.0, stage, drop)
     }
 }

@@ -25,8 +25,8 @@ impl Respond<()> for Nobody {
     type Question = ();
     type Answer = ();
 
-    fn respond<'a>((): (), _: Answerer<(), ()>, (): &'a mut ()) -> SlotFuture<'a, ()> {
-        SlotFuture::ready(())
+    fn respond<'a>((): (), _: Answerer<(), ()>, (): &'a mut ()) -> SlotFuture<'a> {
+        SlotFuture::ready()
     }
 }
 

@@ -265,19 +265,6 @@ fn a_down_comes_when_the_target_is_gone() {
     }
 }
 
-/// Gives way once.
-async fn yield_now() {
-    let mut given = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut given, true) {
-            return std::task::Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
-}
-
 /// R93: what the target held is free again when its Down is handled: the watcher binds the very port that the dead
 /// actor listened on, on every way of dying.
 #[test]

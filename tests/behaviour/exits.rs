@@ -4,8 +4,9 @@ use std::sync::mpsc;
 use std::task::Poll;
 use std::time::Duration;
 
+use deathwatch::tasks::{Actor, Handler};
 use deathwatch::{
-    ActorRef, Context, ExitReason, Monitors, Options, RequestError, Runtime, SendError, WeakActorRef,
+    ActorRef, Context, ExitReason, Message, Monitors, Options, RequestError, Runtime, SendError, WeakActorRef,
 };
 
 use crate::support::*;
@@ -640,6 +641,75 @@ fn kill_from_inside() {
     assert_eq!(actor.wait_exit().wait(), ExitReason::Kill);
     drop(actor);
     assert_eq!(events.until_gone(), ["note 1", "dropped"]);
+}
+
+/// R76: what gives way after it was killed by itself does not go on, be it a handler, one that is asked, or a hook.
+#[test]
+fn kill_from_inside_one_that_gives_way() {
+    let _dog = watchdog!();
+    struct Suicide(bool, mpsc::Sender<&'static str>);
+    struct Question;
+    impl Message for Question {
+        type Reply = u8;
+    }
+    impl Actor for Suicide {
+        async fn started(&mut self, ctx: &Context<Self>) {
+            if self.0 {
+                ctx.handle().kill();
+                yield_now().await;
+                self.1.send("went on in started").unwrap();
+            }
+        }
+    }
+    impl Handler<Question> for Suicide {
+        async fn handle(&mut self, _: Question, ctx: &Context<Self>) -> u8 {
+            ctx.handle().kill();
+            yield_now().await;
+            self.1.send("went on in the handler").unwrap();
+            7
+        }
+    }
+    let runtime = solo();
+    let (went_on, heard) = mpsc::channel();
+    for at_once in [true, false] {
+        let actor = runtime.start(Suicide(at_once, went_on.clone())).unwrap();
+        let answer = actor.request(Question);
+        assert_eq!(actor.wait_exit().wait(), ExitReason::Kill);
+        assert!(answer.wait().is_err());
+    }
+    drop(went_on);
+    assert_eq!(heard.recv().ok(), None);
+}
+
+/// Who gives way in a handler lets others run, the first time like any other.
+#[test]
+fn giving_way_gives_way() {
+    let _dog = watchdog!();
+    let runtime = solo();
+    let (log, logged) = mpsc::channel();
+    let (first, _first) = Puppet::on(&runtime);
+    let (second, _second) = Puppet::on(&runtime);
+    let (starter, _starter) = Puppet::on(&runtime);
+    // Sent by one on the only worker, so that neither runs before both are to.
+    let sent = starter.send(act(move |_, _| {
+        for (who, actor) in [("first", first), ("second", second)] {
+            let log = log.clone();
+            let gives_way = act(move |_, _| {
+                Box::pin(async move {
+                    for _ in 0..3 {
+                        log.send(who).unwrap();
+                        yield_now().await;
+                    }
+                })
+            });
+            actor.send(gives_way).unwrap();
+        }
+        Box::pin(async {})
+    }));
+    sent.unwrap();
+    let order: Vec<_> = logged.iter().collect();
+    assert_eq!(order.len(), 6);
+    assert!(order.windows(2).all(|pair| pair[0] != pair[1]), "{order:?}");
 }
 
 /// R81: any number may wait for one death, by thread and by future, before and after: none is let go before the end is

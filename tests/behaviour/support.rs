@@ -53,6 +53,19 @@ pub fn solo() -> Runtime {
     Runtime::builder().workers(1).name("solo").build().expect("one worker")
 }
 
+/// Gives way once.
+pub async fn yield_now() {
+    let mut given = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut given, true) {
+            return std::task::Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
 /// A runtime with one worker, and the clock that it goes by.
 pub fn solo_by_hand() -> (Runtime, ManualClock) {
     let clock = ManualClock::new();

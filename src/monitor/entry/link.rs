@@ -343,7 +343,7 @@ pub fn links(actor: &CellRef) -> Vec<ActorId> {
 /// What a stage does with an exit that it traps.
 pub trait Trap<S>: 'static {
     /// Begins to handle it.
-    fn tell(exit: Exit, stage: &mut S) -> SlotFuture<'_, ()>;
+    fn tell(exit: Exit, stage: &mut S) -> SlotFuture<'_>;
 }
 
 /// Has exits made messages for `T`, or no longer. Was it so before?
@@ -402,7 +402,7 @@ unsafe fn tell(end: EntryPtr, watcher: &CellRef) -> Exit {
 /// # Safety
 ///
 /// See [`NodeVtable::open`]; the node is that of an end.
-unsafe fn open(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static, ()> {
+unsafe fn open(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static> {
     let end: EntryPtr = node.cast();
     // SAFETY: the watcher is whose turn it is, so somebody holds it; what opens messages was made for its stage.
     unsafe {
@@ -420,13 +420,13 @@ unsafe fn open(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static, (
 unsafe fn open_trapped<S: Station, T: Trap<S>>(
     node: NonNull<Node>,
     stage: NonNull<()>,
-) -> SlotFuture<'static, ()> {
+) -> SlotFuture<'static> {
     // SAFETY: borrowed for as long as the future lives; the state's reference came with the node.
     unsafe {
         let stage = &mut *stage.cast::<S>().as_ptr();
         match accept(node.cast(), stage.cell()) {
             Some(exit) => T::tell(exit, stage),
-            None => SlotFuture::ready(()),
+            None => SlotFuture::ready(),
         }
     }
 }

@@ -86,7 +86,7 @@ unsafe fn deliver<P: Act>(entry: EntryPtr, watcher: Option<&CellRef>) {
 }
 
 /// Owned entries never stand in a mailbox.
-unsafe fn never_open(_node: NonNull<Node>, _stage: NonNull<()>) -> SlotFuture<'static, ()> {
+unsafe fn never_open(_node: NonNull<Node>, _stage: NonNull<()>) -> SlotFuture<'static> {
     unreachable!("an entry without a key is not a message")
 }
 

@@ -294,7 +294,7 @@ unsafe fn deliver<K: Key, X: Beside, P: Along>(entry: EntryPtr, _watcher: Option
 }
 
 /// Such entries never stand in a mailbox.
-unsafe fn never_open(_node: NonNull<Node>, _stage: NonNull<()>) -> SlotFuture<'static, ()> {
+unsafe fn never_open(_node: NonNull<Node>, _stage: NonNull<()>) -> SlotFuture<'static> {
     unreachable!("what was lent is not a message")
 }
 

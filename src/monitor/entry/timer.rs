@@ -93,7 +93,7 @@ unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
 
-type Open = unsafe fn(NonNull<Node>, NonNull<()>) -> SlotFuture<'static, ()>;
+type Open = unsafe fn(NonNull<Node>, NonNull<()>) -> SlotFuture<'static>;
 
 const fn node_vtable(open: Open) -> NodeVtable {
     NodeVtable { open, discard, counted: false, slot: None }
@@ -368,7 +368,7 @@ unsafe fn deliver(entry: EntryPtr, _watcher: Option<&CellRef>) {
 }
 
 /// The entry's own node stands in no mailbox.
-unsafe fn never_open(_node: NonNull<Node>, _stage: NonNull<()>) -> SlotFuture<'static, ()> {
+unsafe fn never_open(_node: NonNull<Node>, _stage: NonNull<()>) -> SlotFuture<'static> {
     unreachable!("the entry of a timer is not its message")
 }
 
@@ -398,7 +398,7 @@ unsafe fn discard(node: NonNull<Node>, _why: Unopened) {
 unsafe fn open_once<S: 'static, L: Letter<S>>(
     node: NonNull<Node>,
     stage: NonNull<()>,
-) -> SlotFuture<'static, ()> {
+) -> SlotFuture<'static> {
     let entry = of_node(node);
     // SAFETY: alive by the node's reference, which is given up here; the content is ours if the word says so; the stage is
     // an S, borrowed for as long as the future lives.
@@ -414,7 +414,7 @@ unsafe fn open_once<S: 'static, L: Letter<S>>(
         give_up(entry, 1, pin());
         match letter {
             Some(letter) => letter.open(&mut *stage.cast::<S>().as_ptr()),
-            None => SlotFuture::ready(()),
+            None => SlotFuture::ready(),
         }
     }
 }
@@ -422,7 +422,7 @@ unsafe fn open_once<S: 'static, L: Letter<S>>(
 /// # Safety
 ///
 /// See [`NodeVtable::open`]; the node is that of a `TimerOf<F>` that rings again and again.
-unsafe fn open_every<S, L, F>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static, ()>
+unsafe fn open_every<S, L, F>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static>
 where
     S: 'static,
     L: Letter<S>,
@@ -435,7 +435,7 @@ where
         let this = timer(entry);
         let Turn::Handle { again } = this.tick.open(false) else {
             give_up(entry, 1, pin());
-            return SlotFuture::ready(());
+            return SlotFuture::ready();
         };
         let closing = Closing { entry, again };
         let content = &entry.cast::<TimerOf<F>>().as_ref().content;

@@ -28,7 +28,7 @@ pub trait Station: 'static {
 /// What a stage does with a `Down`.
 pub trait Notice<S>: Send + Sized + 'static {
     /// Begins to handle it.
-    fn notify<'a>(self, down: Down, stage: &'a mut S) -> SlotFuture<'a, ()>;
+    fn notify<'a>(self, down: Down, stage: &'a mut S) -> SlotFuture<'a>;
 
     /// May the stage put off what comes of a `Down`?
     fn may_wait(stage: &mut S) -> bool {
@@ -37,8 +37,8 @@ pub trait Notice<S>: Send + Sized + 'static {
     }
 
     /// Begins to handle it, or puts it off; in place of `notify` where the stage may do so.
-    fn notify_or_wait<'a>(self, down: Down, due: Due, stage: &'a mut S) -> SlotFuture<'a, ()> {
-        if due.settle() { self.notify(down, stage) } else { SlotFuture::ready(()) }
+    fn notify_or_wait<'a>(self, down: Down, due: Due, stage: &'a mut S) -> SlotFuture<'a> {
+        if due.settle() { self.notify(down, stage) } else { SlotFuture::ready() }
     }
 }
 
@@ -213,7 +213,7 @@ pub fn is_on(watcher: &CellRef, key: MonitorRef) -> bool {
 /// # Safety
 ///
 /// See [`NodeVtable::open`]; the node is that of a `Full<N>`.
-unsafe fn open<S: Station, N: Notice<S>>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static, ()> {
+unsafe fn open<S: Station, N: Notice<S>>(node: NonNull<Node>, stage: NonNull<()>) -> SlotFuture<'static> {
     let entry: EntryPtr = node.cast();
     // SAFETY: the stage is an S, borrowed for as long as the future lives. The state's reference came with the node.
     unsafe {
@@ -228,7 +228,7 @@ unsafe fn open<S: Station, N: Notice<S>>(node: NonNull<Node>, stage: NonNull<()>
                 Some(down) => notice.notify_or_wait(down, due, stage),
                 None => {
                     guard::drop_quietly(notice);
-                    SlotFuture::ready(())
+                    SlotFuture::ready()
                 }
             };
         }
@@ -245,7 +245,7 @@ unsafe fn open<S: Station, N: Notice<S>>(node: NonNull<Node>, stage: NonNull<()>
             }
             None => {
                 guard::drop_quietly(notice);
-                SlotFuture::ready(())
+                SlotFuture::ready()
             }
         }
     }
