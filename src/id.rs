@@ -184,27 +184,9 @@ mod tests {
     #[test]
     fn keys_at_regular_distances_do_not_crowd() {
         const BUCKETS: u64 = 1 << 10;
-        for distance in [
-            1,
-            2,
-            3,
-            4,
-            5,
-            7,
-            8,
-            10,
-            16,
-            32,
-            64,
-            100,
-            128,
-            1000,
-            1 << 10,
-            1 << 12,
-            1 << 16,
-            1 << 20,
-            (1 << 20) + 1,
-        ] {
+        let powers = [10, 12, 16, 20, 24, 34, 40].map(|bit| 1 << bit);
+        let others = [1, 2, 3, 4, 5, 7, 8, 10, 16, 32, 64, 100, 128, 1000, (1 << 20) + 1];
+        for distance in powers.into_iter().chain(others) {
             let mut load = [0u32; BUCKETS as usize];
             (0..BUCKETS).for_each(|n| load[bucket_of(reference(5 + n * distance), BUCKETS)] += 1);
             let most = load.iter().max().copied().unwrap_or_default();

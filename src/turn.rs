@@ -49,7 +49,7 @@ pub fn live<A: Send + 'static, H: Hooks<A>>(
                     Ok(future) => future,
                     Err(panic) => break 'ended Err(panic),
                 };
-                Quiet { future: unfinished, polled: true }.await
+                Quiet { future: unfinished, pause: Pause::default() }.await
             };
             let mut step = life.after::<H>(ended);
             while let Step::Pause = step {
@@ -248,14 +248,14 @@ struct Quiet<'a> {
     future: SlotFuture<'a>,
     /// It has just been polled, and waits: so the run is over. Whoever kills, stops or comes next has his turn in between, as
     /// between any two polls.
-    polled: bool,
+    pause: Pause,
 }
 
 impl Future for Quiet<'_> {
     type Output = Result<(), ExitReason>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        if std::mem::take(&mut self.polled) {
+        if Pin::new(&mut self.pause).poll(cx).is_pending() {
             return Poll::Pending;
         }
         let polled = guard::catch(|| {
@@ -274,8 +274,6 @@ impl Future for Quiet<'_> {
 
 impl Drop for Quiet<'_> {
     fn drop(&mut self) {
-        if !self.future.is_ready() {
-            guard::drop_quietly(std::mem::replace(&mut self.future, SlotFuture::ready()));
-        }
+        guard::drop_quietly(std::mem::replace(&mut self.future, SlotFuture::ready()));
     }
 }

@@ -207,11 +207,10 @@ impl Inbox {
     ///
     /// The caller is the consumer, for whose stage they were made.
     pub unsafe fn put_in_front(&self, messages: Chain) {
-        let come = messages.count() as isize;
         // SAFETY: only the consumer touches `local`, and that is the caller.
         unsafe {
-            self.local.with_mut(|local| (*local).put_in_front(messages));
-            self.deepen(come);
+            let come = self.local.with_mut(|local| (*local).put_in_front(messages));
+            self.deepen(come as isize);
         }
     }
 
@@ -222,14 +221,14 @@ impl Inbox {
     /// The caller is the consumer, for whose stage they were made.
     pub unsafe fn put_ahead(&self, messages: Chain) {
         let Some(last) = messages.last() else { return };
-        let come = messages.count() as isize;
         // SAFETY: only the consumer touches `local`.
-        self.local.with_mut(|local| unsafe {
-            (*local).put_in_front(messages);
+        let come = self.local.with_mut(|local| unsafe {
+            let come = (*local).put_in_front(messages);
             (*local).ahead = last.as_ptr();
+            come
         });
         // SAFETY: the caller is the consumer.
-        self.mark(unsafe { self.deepen(come) });
+        self.mark(unsafe { self.deepen(come as isize) });
         // Nobody has pushed what wakes it here, so it says by itself that it is awake: a push while it awaits something in a
         // handler owes it no wake-up, and a look finds it busy.
         // ORDERING: Relaxed: gives nothing and takes nothing; as a read-modify-write it leaves what `park` released to the
@@ -311,12 +310,15 @@ impl Local {
         Some(node)
     }
 
-    fn put_in_front(&mut self, messages: Chain) {
+    /// How many they are.
+    fn put_in_front(&mut self, messages: Chain) -> usize {
+        let come = messages.count();
         match NonNull::new(self.ahead) {
             // SAFETY: it stands in the chain: `pop` forgets it when it comes out.
             Some(last) => unsafe { self.chain.insert_behind(last, messages) },
             None => self.chain.prepend(messages),
         }
+        come
     }
 }
 
