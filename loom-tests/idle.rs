@@ -11,6 +11,7 @@ use deathwatch::internals::sync::Arc;
 use deathwatch::internals::sync::atomic::{AtomicUsize, Ordering};
 use deathwatch::internals::sync::thread::{self, JoinHandle};
 
+use crate::fixture::spawn;
 use crate::harness::{Bound, model};
 
 /// What a task does, by its number; `NONE` is an empty slot or queue.
@@ -214,6 +215,28 @@ fn slot_vs_watchdog() {
         });
         pool.submit(1);
         end(threads);
+    });
+}
+
+/// Two end their searches, each with a task more than it has said: the last one to end sees both.
+#[test]
+fn found_vs_found() {
+    model("found_vs_found", Bound::Unbounded, 2, || {
+        let idle = Arc::new(Idle::new(4, Duration::from_millis(5)));
+        let moved = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+        let searcher = |me: usize| {
+            let (idle, moved) = (idle.clone(), moved.clone());
+            move || {
+                // Relaxed, as the look at it: it is the end of the search that has to hand it on.
+                moved[me].store(1, Ordering::Relaxed);
+                let last = idle.found() == Found::Last;
+                last.then(|| moved.iter().map(|queue| queue.load(Ordering::Relaxed)).sum::<usize>())
+            }
+        };
+        assert!(idle.try_search() && idle.try_search());
+        let other = spawn(searcher(0));
+        let seen = [searcher(1)(), other.join().unwrap()];
+        assert!(matches!(seen, [Some(2), None] | [None, Some(2)]), "{seen:?}");
     });
 }
 

@@ -189,7 +189,18 @@ enum Run {
 impl Runnable {
     /// To be made by whoever brought the lifecycle word to *queued*.
     pub(super) fn new(cell: &CellRef) -> Self {
-        Runnable { cell: ManuallyDrop::new(CellRef(cell.0)) }
+        let this = Runnable { cell: ManuallyDrop::new(CellRef(cell.0)) };
+        this.accept();
+        this
+    }
+
+    /// The caller has it, alone.
+    ///
+    /// LOOM: a write of nothing, so that each way to hand it over has to bring its own order. Without it the lifecycle word,
+    /// which orders the runs as well, would stand in for a queue that brings none.
+    #[inline]
+    fn accept(&self) {
+        self.cell.ticket.with_mut(|_| ());
     }
 
     /// The ticket that the maker of a cell owes; to be made once.
@@ -208,6 +219,7 @@ impl Runnable {
     pub fn run(self) -> Option<Runnable> {
         // Not dropped by an unwind, which would begin a run within this one. (Nothing unwinds but for a bug of ours.)
         let mut this = ManuallyDrop::new(self);
+        this.accept();
         this.cell.life.begin();
         // SAFETY: the vtable belongs to this block; we hold the ticket, and `begin` made us the running thread.
         let run = unsafe { (this.cell.vtable.run)(&this.cell, false) };
@@ -239,6 +251,7 @@ impl Runnable {
 impl Drop for Runnable {
     /// Nobody will run it: the actor is killed here and now.
     fn drop(&mut self) {
+        self.accept();
         self.cell.life.begin();
         // SAFETY: as in `run`; the life's reference is given up once, when it is over.
         unsafe {

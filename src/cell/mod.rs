@@ -39,7 +39,7 @@ use crate::structs::list::List;
 use crate::structs::map_slot::MapSlot;
 use crate::structs::once::Once;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Arc, Tracked, census};
+use crate::sync::{Arc, Tracked, UnsafeCell, census};
 
 pub mod body;
 pub mod life;
@@ -84,6 +84,8 @@ pub struct Cell {
     pub reason: Once<ExitReason>,
     /// For whoever observes it.
     pub observed: Observed,
+    /// Whoever has the cell's one `Runnable` may touch this, and nobody else: see [`Runnable::accept`].
+    ticket: UnsafeCell<()>,
     tracked: Tracked,
 }
 
@@ -113,6 +115,7 @@ impl Cell {
             cause: Once::new(),
             reason: Once::new(),
             observed: Observed::new(),
+            ticket: UnsafeCell::new(()),
             tracked: Tracked::new(),
         }
     }

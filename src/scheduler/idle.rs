@@ -58,8 +58,8 @@
 //! and look. So the last one to stop searching sees the task.
 //!
 //! A searcher that moves more tasks than one into its own queue does not announce them. If it is the last one, it looks
-//! itself. If not, its end of search is a Release of the same word, and the last one's an Acquire, so the last one's look
-//! sees them.
+//! itself. If not, its end of search is a Release of the same word, and the last one's, with the fence behind it, an
+//! Acquire; so the last one's look sees them.
 //!
 //! # Why no slot is forgotten
 //!
@@ -335,16 +335,16 @@ impl Idle {
 
     /// Ends a search that found a task.
     pub fn found(&self) -> Found {
-        // ORDERING: AcqRel: Release of what we moved into our own queue without a word, trusting whoever ends its search
-        // last to see it; Acquire, for the case that this is us. One step: a searcher's count is above 0, so nothing is
-        // borrowed.
-        let old = Word(self.word.fetch_sub(1 << SEARCHING, Ordering::AcqRel));
+        // ORDERING: Release of what we moved into our own queue without a word, trusting whoever ends its search last to
+        // see it. If that is us, the fence below acquires what this step has read. One step: a searcher's count is above 0,
+        // so nothing is borrowed.
+        let old = Word(self.word.fetch_sub(1 << SEARCHING, Ordering::Release));
         debug_assert!(old.searching() != 0, "a search ended twice: {old:?}");
         if old.searching() != 1 {
             return Found::Others;
         }
         // ORDERING: the last searcher's half of the Dekker pair; partner is the fence in `announce`. The look
-        // that `Found::Last` asks for comes after it.
+        // that `Found::Last` asks for comes after it, and after what the others moved (Acquire, with their Release above).
         fence(Ordering::SeqCst);
         Found::Last
     }
