@@ -7,6 +7,7 @@ mod fixture;
 mod harness;
 
 mod alarm;
+mod alias;
 mod attach;
 mod bound;
 mod credit;

@@ -57,7 +57,10 @@ trait Route<M: Message>: Send + Sync {
     fn state(&self) -> &State;
 }
 
-struct State {
+/// Whether what comes by an alias is handled.
+///
+/// It is its actor that asks [`admits`](Self::admits) and ends it; anybody may look, and take the monitor back on which it rests.
+pub struct State {
     until: AliasUntil,
     /// Neither taken back, nor used up.
     on: AtomicBool,
@@ -70,13 +73,19 @@ struct To<A, K> {
 }
 
 impl State {
-    fn is_active(&self, owner: &CellRef) -> bool {
+    /// Of an alias that is active.
+    pub fn new(until: AliasUntil) -> Self {
+        State { until, on: AtomicBool::new(true) }
+    }
+
+    /// Has it not ended?
+    pub fn is_active(&self, owner: &CellRef) -> bool {
         // ORDERING: Relaxed: what counts is the order of this one word, which nothing else is read on the strength of.
         self.on.load(Ordering::Relaxed) && self.until.monitor().is_none_or(|monitor| is_on(owner, monitor))
     }
 
     /// A message has its turn: is it handled?
-    fn admits(&self, owner: &CellRef) -> bool {
+    pub fn admits(&self, owner: &CellRef) -> bool {
         match self.until {
             AliasUntil::Unalias | AliasUntil::Demonitor(_) => self.is_active(owner),
             AliasUntil::First => self.switch_off(),
@@ -86,7 +95,8 @@ impl State {
         }
     }
 
-    fn switch_off(&self) -> bool {
+    /// Ends it. Had nobody done so before?
+    pub fn switch_off(&self) -> bool {
         // ORDERING: Relaxed: see `is_active`. Who knows that this has returned, and then looks, finds false.
         self.on.swap(false, Ordering::Relaxed)
     }
@@ -143,8 +153,7 @@ impl<M: Message> Alias<M> {
     where
         M: SentTo<A, K>,
     {
-        let state = State { until, on: AtomicBool::new(true) };
-        Alias { route: Arc::new(To { address, state, mode: PhantomData::<fn(K)> }) }
+        Alias { route: Arc::new(To { address, state: State::new(until), mode: PhantomData::<fn(K)> }) }
     }
 
     /// Sends a message to the actor whose alias this is.

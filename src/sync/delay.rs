@@ -7,6 +7,7 @@
 //! either way. (The same seed makes the same draws, not the same run: who is scheduled when remains the system's affair.)
 
 use std::cell::Cell;
+use std::io::Write;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
@@ -34,7 +35,8 @@ fn seed() -> u64 {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             u64::from(now.subsec_nanos())
         });
-        eprintln!("deathwatch: atomics are delayed, DW_DELAY_SEED={seed}");
+        // Not `eprintln`, which panics where nobody listens.
+        let _ = writeln!(std::io::stderr(), "deathwatch: atomics are delayed, DW_DELAY_SEED={seed}");
         seed
     })
 }
