@@ -38,7 +38,7 @@ fn monitors(c: &mut Criterion) {
     let runtime = Runtime::builder().workers(1).build().expect("starts");
     let mut group = c.benchmark_group("monitor");
     group.throughput(Throughput::Elements(BATCH as u64));
-    for others in [0, 100_000] {
+    for others in [10, 1_000_000] {
         let target = runtime.start(Idle).expect("starts");
         let mut crowd = Monitors::new();
         for _ in 0..others {

@@ -17,7 +17,7 @@
 //! - `list-close-overwrites`: cells and entries left over, after 50,000 monitors of each subject;
 //! - `exit-reason-late` +: `Down`s with a wrong reason;
 //! - `list-closer-always-alone` +, `list-late-busy` +: entries left over;
-//! - `entry-watcher-after-push` +: "the watcher stayed", and a subject that does not end;
+//! - `entry-watcher-held-late` +: "the watcher stayed", and a subject that does not end;
 //! - no sweep ever begins: `churn_on_one_target` and `memory_of_a_churned_target` find every entry that was ever cancelled.
 #![cfg_attr(loom, allow(unused))]
 

@@ -90,7 +90,7 @@ pub mod atomic {
                 ) -> Result<$value, $value> {
                     self.1.pass();
                     let (success, failure) = weaken::exchange(success, failure);
-                    self.0.compare_exchange(old, new, success, failure)
+                    weaken::ended(self.0.compare_exchange(old, new, success, failure))
                 }
 
                 #[track_caller]
@@ -103,7 +103,7 @@ pub mod atomic {
                 ) -> Result<$value, $value> {
                     self.1.pass();
                     let (success, failure) = weaken::exchange(success, failure);
-                    self.0.compare_exchange_weak(old, new, success, failure)
+                    weaken::ended(self.0.compare_exchange_weak(old, new, success, failure))
                 }
 
                 #[track_caller]

@@ -5,7 +5,7 @@
 //!
 //! - `DW_WEAKEN=site=to` lowers the ordering there. `to` is an ordering in lower case, `failure-relaxed` for what a
 //!   failed exchange reads, or `gone` to leave out a fence;
-//! - `DW_SITES=file` appends to the file, for each model, which sites it came by.
+//! - `DW_SITES=file` appends to the file, for each model, which sites it came by, and which exchanges failed there.
 //!
 //! `loom-tests/mutants/run` uses the second to know what there is to weaken and the first to do it, one at a time.
 
@@ -42,7 +42,8 @@ thread_local! {
     static SITES: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// What the models of this thread came by since it was last asked: `site ordering failure`, one line each.
+/// What the models of this thread came by since it was last asked, one line each: `site ordering failure`, and `site failed -` for
+/// an exchange that failed.
 pub fn take_sites() -> Vec<String> {
     SITES.take().into_iter().collect()
 }
@@ -78,6 +79,16 @@ pub(super) fn exchange(success: Ordering, failure: Ordering) -> (Ordering, Order
         Some(to) => (named(to), failure),
         None => (success, failure),
     }
+}
+
+/// How an exchange ended.
+#[track_caller]
+pub(super) fn ended<T>(result: Result<T, T>) -> Result<T, T> {
+    if result.is_err() && switches().sites {
+        let line = format!("{} failed -", Location::caller());
+        SITES.with_borrow_mut(|sites| sites.insert(line));
+    }
+    result
 }
 
 /// A fence, or what is left of it.
