@@ -12,6 +12,8 @@ mod support;
 #[path = "behaviour/doll.rs"]
 mod doll;
 
+#[path = "conformance/common.rs"]
+mod common;
 /// `erts/emulator/test/monitor_SUITE`.
 #[path = "conformance/monitor_suite.rs"]
 mod monitor_suite;
