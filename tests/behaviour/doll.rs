@@ -6,9 +6,9 @@ use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use deathwatch::{
-    ActorHandle, ActorRef, Alias, AliasUntil, Attachment, Context, Down, ExitReason, Group, GroupChange,
-    JoinError, Message, Missed, MonitorGuard, MonitorRef, Options, Request, Runtime, SendError, StartError,
-    StreamEnd, Target, TimerRef, Topic,
+    ActorHandle, ActorRef, Alias, AliasUntil, Attachment, Context, Down, Exit, ExitReason, Group,
+    GroupChange, JoinError, Message, Missed, MonitorGuard, MonitorRef, Options, Request, Runtime, SendError,
+    StartError, StreamEnd, Target, TimerRef, Topic,
 };
 use futures::{Stream, StreamExt};
 
@@ -104,6 +104,7 @@ pub trait Doll: Sized + Send + 'static {
     /// The `Down` overtakes.
     fn monitor_priority(ctx: &Context<Self>, target: &impl Target) -> MonitorRef;
     fn alias(ctx: &Context<Self>, until: AliasUntil) -> Alias<Note>;
+    fn trap_exit(ctx: &Context<Self>, on: bool) -> bool;
     fn monitor_guard(ctx: &Context<Self>, target: &impl Target) -> MonitorGuard;
     fn monitor_group(ctx: &Context<Self>, group: &Group) -> MonitorRef;
     fn subscribe(topic: &Topic<Note>, doll: &ActorRef<Self>) -> Result<bool, JoinError>;
@@ -152,6 +153,8 @@ pub trait Doll: Sized + Send + 'static {
 
     /// Starts and monitors a child, of which no strong handle is kept.
     fn spawn_monitored(ctx: &Context<Self>, child: impl Doll) -> (ActorHandle, MonitorRef);
+    /// Starts a child and links with it.
+    fn spawn_linked(ctx: &Context<Self>, child: impl Doll) -> ActorHandle;
 
     fn new() -> (Self, Events) {
         let (events, seen) = mpsc::channel();
@@ -233,6 +236,12 @@ macro_rules! doll {
             }
         }
 
+        impl deathwatch::$mode::Handler<Exit> for $name {
+            $($asynchronous)? fn handle(&mut self, exit: Exit, _: &Context<Self>) {
+                self.0.tell(Event::Exit(exit));
+            }
+        }
+
         impl<R: Send + 'static> deathwatch::$mode::Handler<Job<$name, R>> for $name {
             $($asynchronous)? fn handle(&mut self, Job(f): Job<$name, R>, ctx: &Context<Self>) -> R {
                 f(self, ctx)
@@ -299,6 +308,10 @@ macro_rules! doll {
 
             fn alias(ctx: &Context<Self>, until: AliasUntil) -> Alias<Note> {
                 ctx.alias(until)
+            }
+
+            fn trap_exit(ctx: &Context<Self>, on: bool) -> bool {
+                ctx.trap_exit(on)
             }
 
             fn monitor_guard(ctx: &Context<Self>, target: &impl Target) -> MonitorGuard {
@@ -404,6 +417,13 @@ macro_rules! doll {
                         let (child, monitor) = ctx.spawn_monitored(child);
                         (child.handle(), monitor)
                     }
+                }
+            }
+
+            fn spawn_linked(ctx: &Context<Self>, child: impl Doll) -> ActorHandle {
+                match child.either() {
+                    Either::TaskDoll(child) => ctx.spawn_linked(child).handle(),
+                    Either::ThreadDoll(child) => ctx.spawn_linked(child).handle(),
                 }
             }
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use deathwatch::tasks::{Actor, Handler};
 use deathwatch::{
-    ActorRef, Context, Down, ExitReason, ExitWait, GroupChange, ManualClock, Message, Options, Runtime,
+    ActorRef, Context, Down, Exit, ExitReason, ExitWait, GroupChange, ManualClock, Message, Options, Runtime,
 };
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
@@ -133,6 +133,8 @@ pub enum Event {
     Retold(Down),
     /// How many came to a group, and how many went.
     Change(GroupChange),
+    /// A death of one it was linked with, trapped.
+    Exit(Exit),
     Stopped(ExitReason),
     Dropped,
 }
@@ -145,6 +147,7 @@ impl Event {
             Event::Down(down) => format!("down {}", down.reason),
             Event::Retold(down) => format!("retold {}", down.reason),
             Event::Change(change) => format!("+{} -{}", change.joined.len(), change.left.len()),
+            Event::Exit(exit) => format!("exit {}", exit.reason),
             Event::Stopped(reason) => format!("stopped {reason}"),
             Event::Dropped => "dropped".to_owned(),
         }
@@ -174,6 +177,15 @@ impl Events {
         match self.next() {
             Event::Down(down) => down,
             other => panic!("a Down expected, not {other:?}"),
+        }
+    }
+
+    /// The next event, which must be an `Exit`.
+    #[track_caller]
+    pub fn exit(&self) -> Exit {
+        match self.next() {
+            Event::Exit(exit) => exit,
+            other => panic!("an Exit expected, not {other:?}"),
         }
     }
 

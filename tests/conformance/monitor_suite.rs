@@ -1,12 +1,18 @@
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
+use std::task::Context as TaskContext;
+use std::thread;
 
 use deathwatch::{
-    ActorHandle, ActorRef, Demonitor, ExitReason, Monitors, Options, Recipient, Target, WeakActorRef,
+    ActorHandle, ActorRef, Alias, AliasUntil, Context, Demonitor, ExitReason, MonitorRef, Monitors, Options,
+    Recipient, Registry, Target, WeakActorRef,
 };
+use futures::StreamExt;
 
+use crate::common::{NoTarget, quiet};
 use crate::doll::{Doll, Play, in_all_combinations, pair};
-use crate::support::{Event, Note, begun, duo, solo};
+use crate::support::{Event, Note, begun, duo, end, solo, waker_of};
 
 in_all_combinations! {
     case_1
@@ -19,6 +25,7 @@ in_all_combinations! {
     mon_1
     demon_2
     demonitor_flush
+    gh_5225_demonitor_alias
     local_remove_monitor
     large_exit
     list_cleanup
@@ -26,6 +33,8 @@ in_all_combinations! {
     named_down
     otp_5827
     monitor_tag_storage
+    unexpected_alias_at_demonitor_gh5310
+    down_on_alias_gh5310
     monitor_3_noproc_gh6185
 }
 
@@ -108,13 +117,6 @@ fn mon_e_1<A: Doll, B: Doll>() {
     target::<WeakActorRef<B>>();
     target::<ActorHandle>();
     target::<Recipient<Note>>();
-    // Compiles only as long as these are no targets: an implementation would make the call ambiguous.
-    trait NoTarget<Marker> {
-        fn no_target() {}
-    }
-    impl<T: ?Sized> NoTarget<()> for T {}
-    struct IsTarget;
-    impl<T: ?Sized + Target> NoTarget<IsTarget> for T {}
     <u64 as NoTarget<_>>::no_target();
     <str as NoTarget<_>>::no_target();
     <deathwatch::ActorId as NoTarget<_>>::no_target();
@@ -142,7 +144,7 @@ fn demon_1<A: Doll, B: Doll>() {
     assert_eq!(pair.ctx.monitors(), [(kept, pair.target.id())]);
 }
 
-/// R3, R7, R14, R15: a normal end, another end, and one that is over.
+/// R3, R6, R7, R14, R15: a normal end, another end, and one that is over; the same by a name.
 fn mon_1<A: Doll, B: Doll>() {
     let (stand, stage) = (solo(), solo());
     let (a, heard) = A::on(&stand);
@@ -177,13 +179,26 @@ fn mon_1<A: Doll, B: Doll>() {
     let monitor = A::monitor(&ctx, &frop);
     expect(monitor, &frop, "error: frop");
 
-    // By its name: the `Down` carries it.
-    let (b, _) = B::new();
-    let b = b.start_with(Options::new().runtime(&stage).name("jeeves")).unwrap();
-    let monitor = A::monitor(&ctx, &b);
-    b.stop();
-    let down = expect(monitor, &b.handle(), "normal");
-    assert_eq!(down.name.as_deref(), Some("jeeves"));
+    // By its name: the `Down` says it.
+    let names = stage.registry();
+    let jeeves = || {
+        let options = Options::new().runtime(&stage).registered("jeeves");
+        let b = B::new().0.start_with(options).unwrap();
+        (A::monitor(&ctx, &names.resolve("jeeves")), b)
+    };
+    let (monitor, b) = jeeves();
+    end(&b);
+    assert_eq!(expect(monitor, &b.handle(), "normal").name.as_deref(), Some("jeeves"));
+    let (monitor, b) = jeeves();
+    b.stop_with(ExitReason::error("frop"));
+    assert_eq!(expect(monitor, &b.handle(), "error: frop").name.as_deref(), Some("jeeves"));
+
+    // Nobody has it any more.
+    let monitor = A::monitor(&ctx, &names.resolve("jeeves"));
+    let down = heard.down();
+    assert_eq!((down.monitor_ref, down.name.as_deref()), (monitor, Some("jeeves")));
+    assert_eq!(down.reason, ExitReason::NoProc);
+    quiet(&a);
     assert!(heard.ready().is_none());
 }
 
@@ -230,43 +245,96 @@ fn demonitor_flush<A: Doll, B: Doll>() {
     assert_eq!(pair.ctx.demonitor(fourth), Demonitor::Unknown);
 }
 
-/// R32: a hundred groups, each with a hundred targets that are dying as they are cancelled: what was taken back is not
-/// handled, and what was not is, once.
+/// R33, R53: cancelled when its `Down` has been handled, twice, a monitor has no more aliases; those that are no monitor's stay.
+fn gh_5225_demonitor_alias<A: Doll, B: Doll>() {
+    let stand = solo();
+    let (a, heard) = A::on(&stand);
+    let aliases = |ctx: &Context<A>, monitor| {
+        [AliasUntil::Unalias, AliasUntil::Demonitor(monitor), AliasUntil::Reply(monitor)]
+            .map(|until| A::alias(ctx, until))
+    };
+    let over = |monitor: MonitorRef, [own, demonitor, reply]: [Alias<Note>; 3]| {
+        assert_eq!(heard.down().monitor_ref, monitor);
+        let answers = a.call(move |_, ctx| [ctx.demonitor(monitor), ctx.demonitor(monitor)]);
+        assert_eq!(answers, [Demonitor::Unknown, Demonitor::Unknown]);
+        for alias in [&demonitor, &reply] {
+            assert!(!alias.is_active() && alias.send(Note(1)).is_err());
+        }
+        own.send(Note(2)).unwrap();
+        assert_eq!(heard.label(), "note 2");
+    };
+    // Of a child that ends, and of the dead.
+    let (b, monitor, made) = a.call(move |_, ctx| {
+        let (b, monitor) = A::spawn_monitored(ctx, B::new().0.at_start(|ctx| ctx.stop()));
+        (b, monitor, aliases(ctx, monitor))
+    });
+    over(monitor, made);
+    let (monitor, made) = a.call(move |_, ctx| {
+        let monitor = A::monitor(ctx, &b);
+        (monitor, aliases(ctx, monitor))
+    });
+    over(monitor, made);
+    assert_eq!(a.downs(), 2);
+    assert!(heard.ready().is_none());
+}
+
+/// R31, R32: a hundred groups, each with a hundred targets that are dying as they are cancelled: what was taken back is not
+/// handled, and what was not is, once. Each group has one at least of each outcome.
 fn local_remove_monitor<A: Doll, B: Doll>() {
     // A thread for each of ten thousand would test the machine.
     let (groups, targets) = if B::THREAD { (10, 20) } else { (100, 100) };
     let (stand, stage) = (duo(), duo());
-    let mut outcomes = [0; 3];
-    for _ in 0..groups {
+    for group in 0..groups {
         let (a, heard) = A::on(&stand);
         let ctx = a.context();
-        let monitors: Vec<_> = (0..targets)
-            .map(|_| {
-                let b = B::new().0.start_with(Options::new().runtime(&stage)).unwrap();
-                A::monitor(&ctx, &b) // `b` goes, and so it ends
+        let start = || {
+            let b = B::new().0.start_with(Options::new().runtime(&stage)).unwrap();
+            let monitor = A::monitor(&ctx, &b);
+            (b, monitor)
+        };
+        let ((told_of, handled), (stuck, flushed), (_alive, cancelled)) = (start(), start(), start());
+        end(&told_of);
+        assert_eq!((heard.down().monitor_ref, a.downs()), (handled, 1));
+        let mut wedge = Some(a.wedge()); // it handles nothing for half the time
+        end(&stuck);
+        // Their handles go, and so they end. One of them, in each group another, is dead when the cancelling begins.
+        let mut one_ends = None;
+        let mut racing: Vec<_> = (0..targets)
+            .map(|at| {
+                let (b, monitor) = start();
+                if at == group % targets {
+                    one_ends = Some(begun(b.wait_exit()));
+                }
+                monitor
             })
             .collect();
+        let dead = racing.remove(group % targets);
+        one_ends.expect("one of them").wait();
+
+        assert_eq!(ctx.demonitor(handled), Demonitor::Unknown);
+        assert_eq!(ctx.demonitor(cancelled), Demonitor::Cancelled);
+        for monitor in [flushed, dead] {
+            let answer = ctx.demonitor(monitor);
+            assert!(matches!(answer, Demonitor::Flushed(down) if down.monitor_ref == monitor));
+        }
         let mut handled = HashSet::new();
-        for monitor in monitors {
+        for (at, monitor) in racing.into_iter().enumerate() {
+            if at == targets / 2 {
+                wedge = None;
+            }
             match ctx.demonitor(monitor) {
-                Demonitor::Cancelled => outcomes[0] += 1,
-                Demonitor::Flushed(down) => {
-                    assert_eq!(down.monitor_ref, monitor);
-                    outcomes[1] += 1;
-                }
-                Demonitor::Unknown => {
-                    outcomes[2] += 1;
-                    assert!(handled.insert(monitor));
-                }
+                Demonitor::Cancelled => {}
+                Demonitor::Flushed(down) => assert_eq!(down.monitor_ref, monitor),
+                Demonitor::Unknown => assert!(wedge.is_none() && handled.insert(monitor)),
             }
         }
-        let told = a.downs();
+        let told = a.downs() - 1;
         assert_eq!(told, handled.len());
         for _ in 0..told {
             assert!(handled.remove(&heard.down().monitor_ref));
         }
+        assert!(heard.ready().is_none());
     }
-    assert_eq!(outcomes.iter().sum::<usize>(), groups * targets);
 }
 
 /// R16: a large reason comes as it is, a hundred times.
@@ -297,7 +365,10 @@ fn list_cleanup<A: Doll, B: Doll>() {
     pair.watcher.downs();
     assert!(pair.heard.ready().is_none());
 
-    let monitor = pair.monitor();
+    // By a name.
+    let names: Registry = Registry::new();
+    names.register("jeeves", &pair.target).unwrap();
+    let monitor = A::monitor(&pair.ctx, &names.resolve("jeeves"));
     assert_eq!(shown(), (vec![(monitor, pair.target.id())], vec![pair.watcher.id()]));
     pair.stop();
     assert_eq!(pair.heard.down().monitor_ref, monitor);
@@ -365,23 +436,44 @@ fn mixer<A: Doll, B: Doll>() {
     }
 }
 
-/// R18: the `Down` comes when what the target held is free again. (Names are not there yet; here it is a place in a set.)
+/// R6, R18, R93: the name of the target is free when the `Down` comes: who handles it can have the name. The exit is held up in the
+/// middle of its telling, by another who watches.
 fn named_down<A: Doll, B: Doll>() {
-    let stand = duo();
-    let names = Arc::new(Mutex::new(HashSet::from(["the only one"])));
-    let (taken, free) = (names.clone(), names.clone());
-    let (b, _) = B::new();
-    let b = b.at_drop(move || {
-        assert!(taken.lock().unwrap().remove("the only one"));
-    });
-    let b = b.start_with(Options::new().runtime(&stand)).unwrap();
-    b.stop_with(ExitReason::error("bang"));
-    let (a, heard) = A::new();
-    let a = a.at_down(move |_| assert!(free.lock().unwrap().insert("the only one"), "still taken"));
-    let a = a.start_with(Options::new().runtime(&stand)).unwrap();
-    A::monitor(&a.context(), &b);
-    heard.down();
-    assert_eq!(a.downs(), 1);
+    let rounds = if A::THREAD || B::THREAD { 20 } else { 200 };
+    let (stand, stage) = (solo(), solo());
+    let names = stage.registry();
+    for _ in 0..rounds {
+        let options = Options::new().runtime(&stage).registered("the only one");
+        let b = B::new().0.start_with(options).unwrap();
+        let (tell, told) = mpsc::channel();
+        let handled = Arc::new(AtomicBool::new(false));
+        let (a, heard) = A::new();
+        let (free, seen) = (names.clone(), handled.clone());
+        let a = a.at_down(move |ctx| {
+            let holders = (free.len(), free.handle("the only one"));
+            let _ = tell.send((holders, free.register("the only one", &ctx.handle())));
+            seen.store(true, Ordering::Release);
+        });
+        let a = a.start_with(Options::new().runtime(&stand)).unwrap();
+        let mut other = Monitors::new();
+        other.monitor(&b);
+        let holds_up = waker_of(move || {
+            for _ in 0..1_000 {
+                if handled.load(Ordering::Acquire) {
+                    break;
+                }
+                thread::yield_now();
+            }
+        });
+        assert!(other.poll_next_unpin(&mut TaskContext::from_waker(&holds_up)).is_pending());
+        let monitor = A::monitor(&a.context(), &names.resolve("the only one"));
+        b.stop_with(ExitReason::error("bang"));
+        let down = heard.down();
+        assert_eq!((down.monitor_ref, down.target), (monitor, b.id()));
+        assert_eq!((down.name.as_deref(), &*down.reason.to_string()), (Some("the only one"), "error: bang"));
+        assert_eq!(told.recv(), Ok(((0, None), Ok(()))));
+        assert!(names.unregister("the only one", &a));
+    }
 }
 
 /// R13: a handle from a runtime that is gone is answered at once, and nobody waits for ever.
@@ -424,12 +516,95 @@ fn monitor_tag_storage<A: Doll, B: Doll>() {
     assert!(pair.heard.ready().is_none());
 }
 
-/// R3, R51: the same for one who is dead already.
+/// R32, R53: a monitor that was taken back leaves no alias behind: neither for what is on its way, nor for what is sent later.
+fn unexpected_alias_at_demonitor_gh5310<A: Doll, B: Doll>() {
+    let pair = pair::<A, B>();
+    let kept = pair.monitor();
+    let monitor = pair.monitor();
+    let alias = A::alias(&pair.ctx, AliasUntil::Reply(monitor));
+    let wedge = pair.watcher.wedge();
+    alias.send(Note(1)).unwrap();
+    assert_eq!(pair.ctx.demonitor(monitor), Demonitor::Cancelled);
+    drop(wedge);
+    let sent = pair.target.call(move |_, ctx| {
+        ctx.stop();
+        alias.send(Note(2)).is_ok()
+    });
+    assert!(!sent);
+    let down = pair.heard.down();
+    assert_eq!((down.monitor_ref, down.reason), (kept, ExitReason::Normal));
+    pair.silence();
+}
+
+/// R29, R39, R53: a target ends as it is cancelled: no `Down` is handled after that, and an alias that is not the monitor's stays.
+fn down_on_alias_gh5310<A: Doll, B: Doll>() {
+    let (stand, stage) = (solo(), solo());
+    let (a, heard) = A::on(&stand);
+    let ctx = a.context();
+    for round in 0..if B::THREAD { 50 } else { 200 } {
+        let (b, _) = B::on(&stage);
+        let monitor = A::monitor(&ctx, &b);
+        let alias = A::alias(&ctx, AliasUntil::Unalias);
+        let here = Arc::new(Barrier::new(2));
+        let there = here.clone();
+        let dead = begun(b.wait_exit());
+        b.tell(move |_, ctx| {
+            there.wait();
+            ctx.stop_with(if round % 2 == 0 { ExitReason::Normal } else { foo() });
+        });
+        let answer = a.call(move |_, ctx| {
+            here.wait();
+            ctx.demonitor(monitor)
+        });
+        assert_ne!(answer, Demonitor::Unknown, "it was in its handler");
+        dead.wait();
+        assert_eq!(quiet(&a), 0);
+        alias.send(Note(round)).unwrap();
+        assert_eq!(heard.label(), format!("note {round}"));
+    }
+}
+
+/// R3, R6, R51, R53: the same for one who is dead already, and for a name that nobody has; there may be an alias beside it, and
+/// the watcher may end at once.
 fn monitor_3_noproc_gh6185<A: Doll, B: Doll>() {
     let pair = pair::<A, B>();
     pair.stop();
     let monitor = A::monitor_then(&pair.ctx, &pair.target, move |doll, down| doll.tell(Event::Retold(down)));
     let Event::Retold(down) = pair.heard.next() else { panic!("its own message expected") };
     assert_eq!((down.monitor_ref, down.target, down.reason), (monitor, pair.target.id(), ExitReason::Normal));
-    assert_eq!(pair.watcher.downs(), 0);
+
+    let names: Registry = Registry::new();
+    for (aliased, tagged) in [(false, false), (true, false), (false, true), (true, true)] {
+        let nobody = names.resolve("undefined_name_gh6185");
+        let monitor = move |ctx: &Context<A>| {
+            let monitor = if tagged { A::monitor_retold(ctx, &nobody) } else { A::monitor(ctx, &nobody) };
+            (monitor, aliased.then(|| A::alias(ctx, AliasUntil::Unalias)))
+        };
+        let at_once = monitor.clone();
+        let (monitor, alias) = pair.watcher.call(move |_, ctx| monitor(ctx));
+        let down = match pair.heard.next() {
+            Event::Down(down) if !tagged => down,
+            Event::Retold(down) if tagged => down,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((down.monitor_ref, down.reason), (monitor, ExitReason::NoProc));
+        assert_eq!(down.name.as_deref(), Some("undefined_name_gh6185"));
+        if let Some(alias) = alias {
+            alias.send(Note(1)).unwrap();
+            assert_eq!(pair.heard.label(), "note 1");
+            assert!(pair.ctx.unalias(&alias));
+            assert!(alias.send(Note(2)).is_err());
+        }
+        pair.silence();
+
+        let (short, heard) = A::on(&pair.stand);
+        let alias = short.call(move |_, ctx| {
+            ctx.stop_with(foo());
+            at_once(ctx).1
+        });
+        assert_eq!(short.wait_exit().wait(), foo());
+        assert_eq!(heard.until_gone(), ["stopped error: foo", "dropped"]);
+        assert!(alias.is_none_or(|alias| !alias.is_active()));
+    }
+    assert_eq!(pair.watcher.downs(), 2);
 }

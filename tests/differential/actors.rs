@@ -379,7 +379,7 @@ impl Actors {
                     Event::Note(number) => format!("note {number}"),
                     Event::Down(down) => self.told("down", &down),
                     Event::Retold(down) => self.told("tagged", &down),
-                    Event::Change(_) | Event::Stopped(_) | Event::Dropped => continue,
+                    Event::Change(_) | Event::Exit(_) | Event::Stopped(_) | Event::Dropped => continue,
                 });
             }
             if !told.is_empty() {

@@ -524,7 +524,7 @@ impl Stage {
                         match event {
                             Event::Down(that) | Event::Retold(that) => down(that),
                             Event::Note(number) => heard_notes.push(number),
-                            Event::Change(_) | Event::Stopped(_) | Event::Dropped => {}
+                            Event::Change(_) | Event::Exit(_) | Event::Stopped(_) | Event::Dropped => {}
                         }
                     }
                     let handle = player.handle();
