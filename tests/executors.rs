@@ -5,6 +5,8 @@
 #[macro_use]
 mod support;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Waker};
 use std::thread;
@@ -534,4 +536,66 @@ fn streams() {
     puppet.stop();
     while executor.poll() > 0 {}
     assert_eq!(seen.until_gone(), ["stopped normal", "dropped"]);
+}
+
+/// A panic of the one who is given the futures comes out of whatever starts the actor, or attaches the stream: that is killed, or
+/// dropped, and nothing is left of it. In a handler it is the handler's.
+#[test]
+fn a_spawner_that_panics() {
+    let _dog = watchdog!();
+    let (executor, broken) = (ByHand::default(), Arc::new(AtomicBool::new(false)));
+    let (this, is_broken) = (executor.clone(), broken.clone());
+    let runtime = Runtime::on(move |life| {
+        assert!(!is_broken.load(Ordering::SeqCst), "no more of that");
+        this.0.lock().unwrap().push(life);
+    })
+    .unwrap();
+    let fails = |options: Options| {
+        let (puppet, events) = Puppet::new();
+        // It is dropped in the course of a panic, and so a second one must not get out.
+        let puppet = puppet.at_drop(|| panic!("and another"));
+        let options = options.runtime(&runtime);
+        assert!(catch_unwind(AssertUnwindSafe(|| puppet.start_with(options))).is_err());
+        assert_eq!(events.until_gone(), ["dropped"], "a kill runs no hook");
+    };
+    let parents: Vec<_> = (0..2).map(|_| Puppet::on(&runtime)).collect();
+    assert_eq!(executor.poll(), 2);
+    broken.store(true, Ordering::SeqCst);
+    fails(Options::new());
+    fails(Options::new().registered("name"));
+    assert_eq!((runtime.live_actors(), runtime.registry().len()), (2, 0));
+
+    let tally = Tally::default();
+    let (in_child, in_stream) = (tally.one(), tally.one());
+    let starts = support::call(move |_, ctx: &Context<Puppet>| {
+        let (mut child, _) = Puppet::new();
+        child.luggage.push(Box::new(in_child));
+        ctx.spawn_monitored(child);
+    });
+    let attaches = support::call(move |_, ctx: &Context<Puppet>| {
+        let notes = stream::pending::<Note>().map(move |note| {
+            let _held = &in_stream;
+            note
+        });
+        ctx.attach(notes);
+    });
+    parents[0].0.send(starts).unwrap();
+    parents[1].0.send(attaches).unwrap();
+    while executor.poll() > 0 {}
+    for (parent, seen) in &parents {
+        assert_eq!(parent.exit_reason().unwrap().to_string(), "panic: no more of that");
+        assert_eq!(seen.labels(), ["stopped panic: no more of that", "dropped"]);
+    }
+    assert_eq!((tally.count(), runtime.live_actors()), (2, 0));
+
+    // It thinks better of it.
+    broken.store(false, Ordering::SeqCst);
+    let idle = Idle.start_with(Options::new().runtime(&runtime).registered("name")).unwrap();
+    let mut asked = idle.request(Ping(1));
+    assert!(poll_once(&mut asked).is_pending());
+    assert_eq!(executor.poll(), 1);
+    assert_eq!(asked.wait(), Ok(1));
+    drop(idle);
+    executor.poll();
+    assert_eq!((runtime.shutdown(LONG), executor.poll()), (Ok(()), 0));
 }

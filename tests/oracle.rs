@@ -23,6 +23,9 @@ mod stage;
 #[path = "oracle/strategy.rs"]
 mod strategy;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use deathwatch::census::{Kind, alive, flush};
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 
@@ -36,23 +39,56 @@ fn left() -> [Option<usize>; 2] {
     [Kind::Cell, Kind::Entry].map(alive)
 }
 
+/// How long scripts may be unless told otherwise.
+const STEPS: usize = 60;
+
 /// How long scripts may be.
 fn most() -> usize {
-    std::env::var("ORACLE_STEPS").map_or(60, |steps| steps.parse().expect("a number of steps"))
+    std::env::var("ORACLE_STEPS").map_or(STEPS, |steps| steps.parse().expect("a number of steps"))
 }
 
-fn play(script: &[Step]) {
+/// Plays a script, and adds to what was seen.
+fn play(script: &[Step], seen: &mut BTreeMap<&'static str, usize>) {
     let mut stage = Stage::new();
     for (at, step) in script.iter().enumerate() {
         stage.play(step);
         stage.check(&format!("after step {at}, {step:?}"));
     }
+    for (what, times) in &stage.seen {
+        *seen.entry(what).or_default() += times;
+    }
 }
+
+/// So many scripts are played unless told otherwise.
+const CASES: u32 = 1_000;
+
+/// What those cannot fail to show.
+const SEEN: [&str; 17] = [
+    "answer",
+    "cancelled",
+    "down error",
+    "down grief",
+    "down kill",
+    "down normal",
+    "down panic",
+    "down shutdown",
+    "flushed",
+    "last words",
+    "no answer",
+    "note",
+    "note dropped",
+    "note refused",
+    "note to the dead",
+    "unknown",
+    "waited",
+];
 
 /// R2, R3, R5, R7, R14, R16, R21, R25, R28, R30, R31, R32, R33, R34, R37, R41, R42, R43, R45, R50, R57, R58, R77, R81, R82: in any order.
 #[test]
 fn scripts_end_as_the_model_says() {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { CASES };
     let config = Config {
+        cases,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/oracle/regressions.txt"))),
         max_shrink_iters: 10_000,
         ..Config::default()
@@ -65,14 +101,20 @@ fn scripts_end_as_the_model_says() {
         }
     }));
     let before = left();
+    let seen = RefCell::new(BTreeMap::new());
     let mut runner = TestRunner::new(config);
     let outcome = runner.run(&steps(most()), |script| {
         let _dog = watchdog!();
-        play(&script);
+        play(&script, &mut seen.borrow_mut());
         Ok(())
     });
     if let Err(error) = outcome {
         panic!("{error}");
+    }
+    let seen = seen.into_inner();
+    println!("{cases} scripts; seen: {seen:?}");
+    for what in SEEN {
+        assert!(cases < CASES || most() < STEPS || seen.contains_key(what), "never seen: {what}");
     }
     // The last thread of an ended runtime may still be letting go.
     while left() != before {

@@ -21,7 +21,7 @@ use std::sync::Once;
 use deathwatch::census::{Kind, alive, flush};
 use libfuzzer_sys::fuzz_target;
 
-use crate::script::{How, Step};
+use crate::script::{How, Last, Step};
 use crate::stage::Stage;
 
 /// Longer scripts take longer and reach nothing new.
@@ -47,7 +47,7 @@ impl Bytes<'_> {
         if self.0.is_empty() {
             return None;
         }
-        Some(match self.byte() % 24 {
+        Some(match self.byte() % 25 {
             0 | 1 => {
                 let (thread, grieves, more) = self.switches();
                 let room = (more & 2 != 0).then_some((more >> 3 & 3, more & 4 != 0));
@@ -83,6 +83,12 @@ impl Bytes<'_> {
                 Step::Forget { part: self.byte(), detach }
             }
             22 => Step::Wait { actor: self.byte() },
+            23 => {
+                let (fails, panics, error) = self.switches();
+                let last = if panics { Last::Panic } else { Last::Stop };
+                let how = if fails { Last::Error(error) } else { last };
+                Step::LastWords { actor: self.byte(), to: self.byte(), how }
+            }
             _ => {
                 let (in_order, runtime, _) = self.switches();
                 Step::EndRuntime { runtime: u8::from(runtime), in_order }

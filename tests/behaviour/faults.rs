@@ -281,7 +281,7 @@ fn a_reason_that_panics_when_dropped() {
     events.until_gone();
     let _ = catch_unwind(AssertUnwindSafe(|| drop(weak)));
     settle(&runtime);
-    assert!(tally.count() >= 1);
+    assert_eq!(tally.count(), 2, "with the last of those who had it");
 }
 
 /// A message that holds the last handle to its own actor, in a mailbox that is dropped: all of it is freed.
@@ -323,17 +323,18 @@ fn a_million_messages_are_dropped() {
     assert_eq!(monitors.recv().unwrap().reason, ExitReason::Normal);
 }
 
-/// Has the next one, and watches it.
+/// Has the next one, and watches it; or is sent it, and sleeps.
 struct Link {
     next: Option<ActorRef<Link>>,
-    watched: Tally,
+    /// How many have come so far.
+    ready: Tally,
     dropped: Tally,
 }
 impl Actor for Link {
     async fn started(&mut self, ctx: &Context<Self>) {
         if let Some(next) = &self.next {
             ctx.monitor(next);
-            self.watched.add();
+            self.ready.add();
         }
     }
 }
@@ -342,6 +343,7 @@ impl Handler<Down> for Link {
 }
 impl Handler<Cargo<ActorRef<Link>>> for Link {
     async fn handle(&mut self, _: Cargo<ActorRef<Link>>, _: &Context<Self>) {
+        self.ready.add();
         std::future::pending().await
     }
 }
@@ -354,13 +356,13 @@ impl Drop for Link {
 const CHAIN: usize = 100_000;
 
 fn chain(runtime: &deathwatch::Runtime) -> (ActorRef<Link>, Tally) {
-    let (watched, dropped) = (Tally::default(), Tally::default());
+    let (ready, dropped) = (Tally::default(), Tally::default());
     let mut head = None;
     for _ in 0..CHAIN {
-        let link = Link { next: head.take(), watched: watched.clone(), dropped: dropped.clone() };
+        let link = Link { next: head.take(), ready: ready.clone(), dropped: dropped.clone() };
         head = Some(runtime.start(link).unwrap());
     }
-    while watched.count() < CHAIN - 1 {
+    while ready.count() < CHAIN - 1 {
         std::thread::yield_now();
     }
     (head.unwrap(), dropped)
@@ -391,24 +393,26 @@ fn a_long_chain_and_the_end_of_its_runtime() {
     assert_eq!(head.exit_reason(), Some(ExitReason::Kill));
 }
 
-/// A chain of mailboxes, a million where the code is optimised, each holding, in a message that is never handled, the last
-/// handle to the next actor.
+/// A chain of handlers, a million where the code is optimised, each of which sleeps, and holds in its future the last handle to
+/// the next actor. (Of mailboxes: `extremes/millions.rs`.)
 #[test]
-fn a_long_chain_of_mailboxes() {
+fn a_long_chain_of_handlers() {
     let _dog = watchdog!();
     const CHAIN: usize = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
     for kill_head in [true, false] {
         let runtime = duo();
-        let (watched, dropped) = (Tally::default(), Tally::default());
-        let link = || Link { next: None, watched: watched.clone(), dropped: dropped.clone() };
+        let (ready, dropped) = (Tally::default(), Tally::default());
+        let link = || Link { next: None, ready: ready.clone(), dropped: dropped.clone() };
         let mut head = runtime.start(link()).unwrap();
         for _ in 0..CHAIN {
             let before = runtime.start(link()).unwrap();
             before.send(Cargo(head)).unwrap();
             head = before;
         }
+        while ready.count() < CHAIN {
+            std::thread::yield_now();
+        }
         if kill_head {
-            // Each of the others sleeps in its handler, and its only handle is held by the one before.
             head.kill();
             head.wait_exit().wait();
         }
@@ -534,26 +538,26 @@ fn everything_from_inside_a_drop() {
     struct Busy {
         ctx: Context<Puppet>,
         target: ActorRef<Puppet>,
-        report: mpsc::Sender<()>,
+        report: mpsc::Sender<(Demonitor, bool)>,
     }
     impl Drop for Busy {
         fn drop(&mut self) {
             let monitor = self.ctx.monitor(&self.target);
-            let _ = self.ctx.demonitor(monitor);
+            let outcome = self.ctx.demonitor(monitor);
             let mut monitors = Monitors::new();
             monitors.monitor(&self.target);
             monitors.monitor(&self.ctx.handle());
             drop(monitors);
-            let _ = self.ctx.send(Note(1));
+            let sent = self.ctx.send(Note(1)).is_ok();
             drop(self.target.request(Note(2)));
-            let _ = poll_once(&mut self.target.wait_exit());
-            let _ = Idle.start_with(Options::new()).map(|idle| idle.kill());
-            self.report.send(()).unwrap();
+            assert!(poll_once(&mut self.target.wait_exit()).is_pending());
+            Idle.start_with(Options::new()).unwrap().kill();
+            self.report.send((outcome, sent)).unwrap();
         }
     }
     let runtime = duo();
-    let (target, _) = Puppet::on(&runtime);
-    let (actor, _) = Puppet::on(&runtime);
+    let (target, seen) = Puppet::on(&runtime);
+    let (actor, events) = Puppet::on(&runtime);
     let (report, reported) = mpsc::channel();
     let busy = |actor: &ActorRef<Puppet>| {
         let ctx = actor.call(|_, ctx| ctx.clone());
@@ -562,15 +566,23 @@ fn everything_from_inside_a_drop() {
     let (in_state, in_mail, told) = (busy(&actor), busy(&actor), busy(&actor));
     actor.call(move |puppet, _| puppet.luggage.push(Box::new(in_state)));
     actor.send(call(move |_, _| told)).unwrap(); // the reply is dropped
-    reported.recv().unwrap();
+    assert_eq!(reported.recv().unwrap(), (Demonitor::Cancelled, true));
     let hold = actor.hold();
     actor.send(Cargo(in_mail)).unwrap();
     actor.stop();
     hold.release();
     assert_eq!(actor.wait_exit().wait(), ExitReason::Normal);
-    reported.recv().unwrap();
-    reported.recv().unwrap();
-    assert!(target.is_alive());
+    // The actor is ending: it takes no message any more, and what it monitors never fires.
+    for _ in 0..2 {
+        assert_eq!(reported.recv().unwrap(), (Demonitor::Unknown, false));
+    }
+    drop((actor, report));
+    assert_eq!(events.until_gone(), ["note 1", "stopped normal", "dropped"]);
+    assert_eq!([seen.label(), seen.label(), seen.label()], ["note 2"; 3]);
+    while runtime.live_actors() > 1 {
+        std::thread::yield_now();
+    }
+    assert!(target.is_alive() && target.monitored_by().is_empty());
 }
 
 /// Data of a thread that is dropped when the thread ends: it may still send, monitor and demonitor.
@@ -699,13 +711,14 @@ fn a_future_that_panics_in_drop() {
 #[test]
 fn two_drops_that_panic() {
     let _dog = watchdog!();
-    struct Bomb(&'static str);
+    struct Bomb(&'static str, Tally);
     impl Drop for Bomb {
         fn drop(&mut self) {
+            self.1.add();
             panic!("drop of {}", self.0);
         }
     }
-    struct Victim(#[expect(dead_code, reason = "for its Drop")] Bomb);
+    struct Victim(Tally, #[expect(dead_code, reason = "for its Drop")] Bomb);
     impl deathwatch::tasks::Actor for Victim {}
     struct Go;
     impl deathwatch::Message for Go {
@@ -713,18 +726,24 @@ fn two_drops_that_panic() {
     }
     impl deathwatch::tasks::Handler<Go> for Victim {
         async fn handle(&mut self, _: Go, _: &deathwatch::Context<Self>) {
-            let _local = Bomb("a local");
+            let _local = Bomb("a local", self.0.clone());
             std::future::pending::<()>().await
         }
     }
     let runtime = solo();
-    let victim = runtime.start(Victim(Bomb("the actor"))).unwrap();
+    let dropped = Tally::default();
+    let bomb = Bomb("the actor", dropped.clone());
+    let victim = runtime.start(Victim(dropped.clone(), bomb)).unwrap();
     let mut monitors = deathwatch::Monitors::new();
     monitors.monitor(&victim);
     victim.send(Go).unwrap();
     settle(&runtime);
+    assert_eq!(dropped.count(), 0);
     victim.kill();
     assert_eq!(monitors.recv().unwrap().reason, ExitReason::Kill);
+    settle(&runtime);
+    assert_eq!((dropped.count(), monitors.recv()), (2, None));
+    assert_eq!(victim.exit_reason(), Some(ExitReason::Kill));
 }
 
 /// Wakers that cannot be cloned, or not be dropped: whoever polls with one has the panic, or not even that; the place where it

@@ -226,10 +226,19 @@ fn a_great_ring() {
     let _dog = watchdog!();
     let runtime = duo();
     let ring: Vec<_> = (0..100_000).map(|_| Puppet::on(&runtime).0).collect();
+    let made = Tally::default();
     for (n, actor) in ring.iter().enumerate() {
-        let next = ring[(n + 1) % ring.len()].downgrade();
-        actor.send(call(move |_, ctx| ctx.monitor(&next))).unwrap();
+        let (next, made) = (ring[(n + 1) % ring.len()].downgrade(), made.clone());
+        let watch = call(move |_, ctx| {
+            ctx.monitor(&next);
+            made.add();
+        });
+        actor.send(watch).unwrap();
     }
+    while made.count() < ring.len() {
+        std::thread::yield_now();
+    }
+    assert!([0, ring.len() - 1].iter().all(|n| ring[*n].monitored_by().len() == 1));
     drop(ring);
     drop(runtime);
     turn.end();

@@ -1,7 +1,7 @@
 //! A million of each.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::task::{Context as TaskContext, Waker};
 
@@ -9,8 +9,9 @@ use deathwatch::census::{Kind, alive, flush};
 use deathwatch::tasks::{Actor, Handler};
 use deathwatch::{
     ActorHandle, ActorRef, Context, Demonitor, Down, ExitReason, Mailbox, Message, Monitors, OnFull, Options,
-    RequestError,
+    RequestError, Runtime,
 };
+use futures::StreamExt;
 
 use crate::doll::{Doll, Play};
 use crate::support::*;
@@ -50,10 +51,15 @@ fn turn() -> MutexGuard<'static, ()> {
 
 /// How many entries there are when nothing more goes; none where they are not counted.
 fn entries() -> usize {
+    left(Kind::Entry)
+}
+
+/// The same of any kind.
+fn left(kind: Kind) -> usize {
     let (mut last, mut same) = (usize::MAX, 0);
     while same < 8 {
         flush();
-        let now = alive(Kind::Entry).unwrap_or(0);
+        let now = alive(kind).unwrap_or(0);
         same = if now == last { same + 1 } else { 0 };
         last = now;
     }
@@ -68,12 +74,25 @@ impl std::task::Wake for Over {
     }
 }
 
-/// Has turns of its own, one after the other, until the exit is over, and counts those in the middle of it.
+/// How many have been told up to now.
+type ToldSoFar = Box<dyn FnMut() -> usize + Send>;
+
+/// Has turns of its own, one after the other, until the exit is over.
 struct Probe {
-    target: ActorHandle,
     over: Arc<Over>,
-    between: usize,
-    report: mpsc::Sender<usize>,
+    told: ToldSoFar,
+    seen: Seen,
+    report: mpsc::Sender<(Seen, ToldSoFar)>,
+}
+/// What it sees.
+#[derive(Default)]
+struct Seen {
+    /// How many had been told at its last turn.
+    told: usize,
+    /// The most that were told between two turns.
+    longest: usize,
+    /// How many turns there were when some had been told.
+    turns: usize,
 }
 impl Actor for Probe {}
 struct Look;
@@ -82,32 +101,39 @@ impl Message for Look {
 }
 impl Handler<Look> for Probe {
     async fn handle(&mut self, _: Look, ctx: &Context<Self>) {
-        if self.over.0.load(Ordering::SeqCst) {
-            self.report.send(self.between).unwrap();
-            return;
+        let over = self.over.0.load(Ordering::SeqCst);
+        let told = (self.told)();
+        self.seen.longest = self.seen.longest.max(told - self.seen.told);
+        self.seen.turns += usize::from(told > 0);
+        self.seen.told = told;
+        if over {
+            let told = std::mem::replace(&mut self.told, Box::new(|| 0));
+            self.report.send((std::mem::take(&mut self.seen), told)).unwrap();
+        } else {
+            ctx.send(Look).unwrap();
         }
-        self.between += usize::from(!self.target.is_alive());
-        ctx.send(Look).unwrap();
     }
 }
 
-/// R61, R62: a million monitors of one target: each is told once, and an actor that shares the one worker with the exit has
-/// its turns meanwhile, one for each few thousand that are told.
-#[test]
-fn a_million_watchers_of_one_target() {
-    let (_turn, _dog) = (turn(), watchdog!());
-    let runtime = solo();
-    let (target, _) = Puppet::on(&runtime);
-    let mut crowd = Monitors::new();
-    for _ in 0..MILLION {
-        crowd.monitor(&target);
-    }
+/// So many are told in one turn of an exit; the rest of a row of entries, which came together, may come on top.
+const CHUNK: usize = 4_096;
+/// How many turns of the exit there may be between two of the probe.
+const TURNS: usize = 2;
+
+/// Stops an actor, with a probe on the same worker that looks how many have been told. Each must be, and never may many be told
+/// without a turn of the probe.
+fn all_are_told_and_others_run(
+    runtime: &Runtime,
+    target: ActorRef<Puppet>,
+    watchers: usize,
+    told: impl FnMut() -> usize + Send + 'static,
+) -> ToldSoFar {
     let over = Arc::new(Over(AtomicBool::new(false)));
     let mut wait = target.wait_exit();
     let waker = Waker::from(over.clone());
     assert!(Pin::new(&mut wait).poll(&mut TaskContext::from_waker(&waker)).is_pending());
     let (report, reported) = mpsc::channel();
-    let probe = Probe { target: target.handle(), over, between: 0, report };
+    let probe = Probe { over, told: Box::new(told), seen: Seen::default(), report };
     let probe = runtime.start(probe).unwrap();
     let probe_in = probe.clone();
     // Both are sent in one turn, so that the probe is there when the exit begins.
@@ -115,10 +141,64 @@ fn a_million_watchers_of_one_target() {
         ctx.stop();
         probe_in.send(Look).unwrap();
     });
-    let between = reported.recv().unwrap();
-    assert!(between >= MILLION / 10_000, "only {between} turns while a million were told");
-    assert_eq!(crowd.iter().filter(|down| down.reason == ExitReason::Normal).count(), MILLION);
-    assert!(crowd.is_empty());
+    let (Seen { told: all, longest, turns }, told) = reported.recv().unwrap();
+    assert_eq!(all, watchers);
+    assert!(longest <= TURNS * CHUNK, "{longest} were told at one go, and {turns} turns in all");
+    assert!(turns >= watchers / (TURNS * CHUNK), "{turns}");
+    told
+}
+
+/// R61, R62: a million watchers of one target: each is told once, and an actor that shares the one worker with the exit has
+/// its turns meanwhile, one for each few thousand that are told.
+#[test]
+fn a_million_watchers_of_one_target() {
+    let (_turn, _dog) = (turn(), watchdog!());
+    /// Each watcher wakes it when it is told.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let runtime = solo();
+    let (target, _) = Puppet::on(&runtime);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let watch = |_| {
+        let mut watcher = Monitors::new();
+        watcher.monitor(&target);
+        assert!(watcher.poll_next_unpin(&mut TaskContext::from_waker(&waker)).is_pending());
+        watcher
+    };
+    let mut watchers: Vec<_> = (0..MANY).map(watch).collect();
+    drop(all_are_told_and_others_run(&runtime, target.clone(), MANY, move || woken.0.load(Ordering::SeqCst)));
+    for watcher in &mut watchers {
+        let down = watcher.try_recv().expect("it was told");
+        assert_eq!((down.target, down.reason), (target.id(), ExitReason::Normal));
+        assert!(watcher.try_recv().is_none() && watcher.is_empty(), "once");
+    }
+}
+
+/// R61, R62: the same of one watcher with a million monitors.
+#[test]
+fn a_million_monitors_of_one_target() {
+    let (_turn, _dog) = (turn(), watchdog!());
+    let runtime = solo();
+    let (target, _) = Puppet::on(&runtime);
+    let mut crowd = Monitors::new();
+    for _ in 0..MILLION {
+        crowd.monitor(&target);
+    }
+    let mut told = 0;
+    let mut told = all_are_told_and_others_run(&runtime, target, MILLION, move || {
+        while let Some(down) = crowd.try_recv() {
+            assert_eq!(down.reason, ExitReason::Normal);
+            told += 1;
+        }
+        told + usize::from(told == MILLION && !crowd.is_empty())
+    });
+    assert_eq!(told(), MILLION, "once each");
 }
 
 /// R43, R47: a watcher of very many targets dies, and another with as many monitors of a thousand of them: no target shows
@@ -291,5 +371,88 @@ fn a_long_chain_of_deaths() {
     assert!(chain.iter().all(|domino| domino.exit_reason() == chain[0].exit_reason()));
     while runtime.live_actors() > 0 {
         std::thread::yield_now();
+    }
+}
+
+/// Stays in its start hook, so that what it is sent stays in its mailbox.
+struct Bead {
+    handled: Tally,
+    _counted: Counted,
+}
+impl Actor for Bead {
+    async fn started(&mut self, _: &Context<Self>) {
+        std::future::pending().await
+    }
+}
+/// The last handle to the next one, who may be killed with it.
+struct Next(ActorRef<Bead>, bool);
+impl Message for Next {
+    type Reply = ();
+}
+impl Handler<Next> for Bead {
+    async fn handle(&mut self, _: Next, _: &Context<Self>) {
+        self.handled.add();
+    }
+}
+impl Drop for Next {
+    fn drop(&mut self) {
+        if self.1 {
+            self.0.kill();
+        }
+    }
+}
+
+/// R45, R50: a chain of mailboxes, each holding, in a message that is never handled, the last handle to the next actor: the first
+/// is killed, and each mailbox kills the next one when it is dropped; or all are dropped with their runtime, before any of them has
+/// run, or when all have. No recursion, and all is freed.
+#[test]
+fn a_long_chain_of_mailboxes() {
+    let (_turn, _dog) = (turn(), watchdog!());
+    for ending in ["a kill", "before they ran", "after they ran"] {
+        let before = [Kind::Cell, Kind::Entry].map(left);
+        let runtime = solo();
+        let (host, _) = Puppet::on(&runtime);
+        let wedge = host.wedge();
+        let (handled, dropped) = (Tally::default(), Tally::default());
+        let bead = || Bead { handled: handled.clone(), _counted: dropped.one() };
+        let last = runtime.start(bead()).unwrap();
+        let waits = begun(last.wait_exit());
+        let mut head = last;
+        for _ in 1..MANY {
+            let bead = runtime.start(bead()).unwrap();
+            bead.send(Next(head, ending == "a kill")).unwrap();
+            head = bead;
+        }
+        assert_eq!(dropped.count(), 0);
+        match ending {
+            "a kill" => {
+                head.kill();
+                drop(wedge);
+                while runtime.live_actors() > 1 {
+                    std::thread::yield_now();
+                }
+                assert_eq!(dropped.count(), MANY);
+                drop(runtime);
+            }
+            "before they ran" => {
+                // The worker itself drops it, and so has not come to any of them.
+                wedge.release_after(move || drop(runtime));
+                while dropped.count() < MANY {
+                    std::thread::yield_now();
+                }
+            }
+            _ => {
+                drop(wedge);
+                settle(&runtime);
+                assert_eq!(dropped.count(), 0);
+                drop(runtime);
+            }
+        }
+        assert_eq!((waits.wait(), head.wait_exit().wait()), (ExitReason::Kill, ExitReason::Kill));
+        drop((head, host));
+        while [Kind::Cell, Kind::Entry].map(left) != before {
+            std::thread::yield_now();
+        }
+        assert_eq!((handled.count(), dropped.count()), (0, MANY), "{ending}");
     }
 }

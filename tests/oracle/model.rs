@@ -45,10 +45,18 @@ pub struct Actor {
     /// What is to end it when it is let go.
     pub pending: Option<Cause>,
     pub dead: Option<Cause>,
-    /// The monitors whose `Down`s it has handled since somebody looked, and the notes.
-    pub told: Vec<usize>,
-    pub notes: Vec<usize>,
-    pub queued_notes: Vec<usize>,
+    /// What it has handled since somebody looked, in order.
+    pub told: Vec<Told>,
+    /// What stands in its mailbox, in order. A `Down` that was taken back stands there still.
+    pub queued: Vec<Told>,
+}
+
+/// What an actor is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// That of this monitor.
+    Down(usize),
+    Note(usize),
 }
 
 /// What a cancel answers.
@@ -123,17 +131,17 @@ impl Model {
         if let Some(cause) = self.actors[actor].pending {
             return self.die(actor, cause);
         }
-        let this = &mut self.actors[actor];
-        this.notes.append(&mut this.queued_notes);
         self.receive(actor);
     }
 
-    /// Everything that is queued is handled.
+    /// Everything that is queued is handled, in order, unless it dies of it.
     pub fn receive(&mut self, actor: usize) {
-        for monitor in 0..self.monitors.len() {
-            let Monitor { watcher, fate, .. } = self.monitors[monitor];
-            if watcher == actor && fate == Fate::Queued {
-                self.handle(monitor);
+        for told in std::mem::take(&mut self.actors[actor].queued) {
+            match told {
+                _ if self.actors[actor].dead.is_some() => {}
+                Told::Note(_) => self.actors[actor].told.push(told),
+                Told::Down(monitor) if self.monitors[monitor].fate == Fate::Queued => self.handle(monitor),
+                Told::Down(_) => {}
             }
         }
     }
@@ -141,11 +149,12 @@ impl Model {
     /// Is it taken in? Not by the dead, nor by who is held up and has no room.
     pub fn note(&mut self, actor: usize, note: usize) -> bool {
         let this = &mut self.actors[actor];
-        let full = this.held && this.room.is_some_and(|room| this.queued_notes.len() >= room);
+        let waiting = this.queued.iter().filter(|told| matches!(told, Told::Note(_))).count();
+        let full = this.held && this.room.is_some_and(|room| waiting >= room);
         if this.dead.is_some() || full {
             return false;
         }
-        if this.held { &mut this.queued_notes } else { &mut this.notes }.push(note);
+        if this.held { &mut this.queued } else { &mut this.told }.push(Told::Note(note));
         true
     }
 
@@ -167,8 +176,10 @@ impl Model {
     }
 
     fn tell(&mut self, monitor: usize) {
-        if self.actors[self.monitors[monitor].watcher].held {
+        let watcher = &mut self.actors[self.monitors[monitor].watcher];
+        if watcher.held {
             self.monitors[monitor].fate = Fate::Queued;
+            watcher.queued.push(Told::Down(monitor));
         } else {
             self.handle(monitor);
         }
@@ -177,7 +188,7 @@ impl Model {
     fn handle(&mut self, monitor: usize) {
         let watcher = self.monitors[monitor].watcher;
         self.monitors[monitor].fate = Fate::Over;
-        self.actors[watcher].told.push(monitor);
+        self.actors[watcher].told.push(Told::Down(monitor));
         if self.actors[watcher].grieves && !self.monitors[monitor].softened {
             self.die(watcher, Cause::Grief);
         }

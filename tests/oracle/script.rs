@@ -40,6 +40,12 @@ pub enum Step {
         error: Option<u8>,
         from_inside: bool,
     },
+    /// It sends another a note, and ends in the same turn.
+    LastWords {
+        actor: u8,
+        to: u8,
+        how: Last,
+    },
     Kill {
         actor: u8,
     },
@@ -72,4 +78,12 @@ pub enum How {
     Plainly,
     WithAMessage,
     ByAGuard,
+}
+
+/// How an actor ends by itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Last {
+    Stop,
+    Error(u8),
+    Panic,
 }

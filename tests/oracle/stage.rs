@@ -1,5 +1,6 @@
 //! The real thing, step by step beside the model.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use deathwatch::{
 };
 
 use crate::doll::{Doll, Play, TaskDoll, ThreadDoll};
-use crate::model::{Actor, Cancel, Cause, Fate, Model};
-use crate::script::{How, Step};
+use crate::model::{Actor, Cancel, Cause, Fate, Model, Told};
+use crate::script::{How, Last, Step};
 use crate::support::{Event, Events, Wedge, begun, poll_once};
 
 /// Dolls of either mode alike.
@@ -21,12 +22,19 @@ trait Player {
     fn spawn_monitored(&self, thread: bool, stillborn: bool) -> Child;
     /// Is there anybody who takes it, or drops it?
     fn note(&self, number: u32) -> bool;
+    /// The same, for another to do.
+    fn noter(&self) -> Noter;
+    /// Sends a note, and ends in the same turn.
+    fn last_words(&self, note: Noter, number: u32, how: Last);
     fn ask(&self) -> Result<u8, RequestError>;
     fn stop_from_inside(&self, reason: ExitReason);
     fn panic(&self);
     fn hold(&self) -> Wedge;
     fn detach(self: Box<Self>);
 }
+
+/// Sends a note.
+type Noter = Box<dyn FnOnce(u32) -> bool + Send>;
 
 /// A handle and a context. The context is what it can be played with by others than itself.
 struct Cast<D>(ActorRef<D>, Context<D>);
@@ -93,6 +101,22 @@ impl<D: Doll> Player for Cast<D> {
         D::try_note(&self.0, number)
     }
 
+    fn noter(&self) -> Noter {
+        let actor = self.0.clone();
+        Box::new(move |number| D::try_note(&actor, number))
+    }
+
+    fn last_words(&self, note: Noter, number: u32, how: Last) {
+        self.0.tell(move |_, ctx| {
+            let _ = note(number);
+            match how {
+                Last::Stop => ctx.stop(),
+                Last::Error(error) => ctx.stop_with(reason(Cause::Error(error))),
+                Last::Panic => panic!("as it was told"),
+            }
+        });
+    }
+
     fn ask(&self) -> Result<u8, RequestError> {
         self.0.ask(|_, _| 7).wait()
     }
@@ -147,6 +171,8 @@ pub struct Stage {
     droppers: Vec<usize>,
     /// How many notes were sent; each has its number.
     notes: usize,
+    /// How often what has happened, to show that nothing was compared with nothing.
+    pub seen: BTreeMap<&'static str, usize>,
     /// The last to go: their end waits for those who are held up.
     runtimes: Vec<Runtime>,
 }
@@ -185,6 +211,32 @@ fn same(is: &ExitReason, cause: Cause) -> bool {
     }
 }
 
+/// What an actor was told of a death.
+fn down_of(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Normal => "down normal",
+        Cause::Error(_) => "down error",
+        Cause::Panic => "down panic",
+        Cause::Kill => "down kill",
+        Cause::Shutdown => "down shutdown",
+        Cause::Grief => "down grief",
+    }
+}
+
+/// What was heard, or should have been: in order. Of the order of `Down`s with no note between them nothing is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Heard {
+    Down(MonitorRef),
+    Note(u32),
+}
+
+fn promised(mut heard: Vec<Heard>) -> Vec<Heard> {
+    for downs in heard.split_mut(|heard| matches!(heard, Heard::Note(_))) {
+        downs.sort();
+    }
+    heard
+}
+
 impl Stage {
     pub fn new() -> Self {
         Stage {
@@ -194,6 +246,7 @@ impl Stage {
             waits: Vec::new(),
             droppers: Vec::new(),
             notes: 0,
+            seen: BTreeMap::new(),
             monitors: Vec::new(),
             runtimes: vec![new_runtime(), new_runtime()],
         }
@@ -271,17 +324,38 @@ impl Stage {
                 self.model.receive(at);
             }
             Step::Note { to } => {
-                let Some(at) = self.actor(to) else { return };
+                // Every other time to one who may have no room.
+                let number = usize::from(to);
+                let tight = |&at: &usize| {
+                    let this = &self.model.actors[at];
+                    matches!(self.parts[at], Part::Actor(..)) && this.held && this.room.is_some()
+                };
+                let tight: Vec<_> = (0..self.parts.len()).filter(tight).collect();
+                let at = match tight.get(number / 2 % tight.len().max(1)) {
+                    Some(&at) if number % 2 == 0 => Some(at),
+                    _ => self.actor(to),
+                };
+                let Some(at) = at else { return };
                 self.notes += 1;
                 let gone = self.model.actors[at].dead.is_some();
-                let taken = self.model.note(at, self.notes) || !gone && self.droppers.contains(&at);
+                let told = self.model.note(at, self.notes);
+                let taken = told || !gone && self.droppers.contains(&at);
                 assert_eq!(self.player(at).note(self.notes as u32), taken, "a note to {at}");
+                self.saw(match (told, taken, gone) {
+                    (true, ..) => "note",
+                    (_, true, _) => "note dropped",
+                    (.., true) => "note to the dead",
+                    _ => "note refused",
+                });
             }
+            Step::LastWords { actor, to, how } => self.last_words(actor, to, how),
             Step::Ask { of } => {
                 let Some(at) = self.actor(of).filter(|&at| !self.model.actors[at].held) else { return };
                 match (self.player(at).ask(), self.model.actors[at].dead) {
-                    (Ok(7), None) => {}
-                    (Err(RequestError::Exited(why)), Some(cause)) if same(&why, cause) => {}
+                    (Ok(7), None) => self.saw("answer"),
+                    (Err(RequestError::Exited(why)), Some(cause)) if same(&why, cause) => {
+                        self.saw("no answer")
+                    }
                     other => panic!("asked, and got {other:?}"),
                 }
             }
@@ -330,6 +404,44 @@ impl Stage {
             }
             Step::EndRuntime { runtime, in_order } => self.end_runtime(runtime, in_order),
         }
+    }
+
+    fn saw(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+
+    fn last_words(&mut self, actor: u8, to: u8, how: Last) {
+        let Some(at) = self.actor(actor).filter(|&at| self.is_free(at)) else { return };
+        // Three times in four to one who monitors it.
+        let watches = |watcher: usize| {
+            let its = |it: &crate::model::Monitor| {
+                it.watcher == watcher && it.target == at && it.fate == Fate::Active
+            };
+            self.model.monitors.iter().any(its)
+        };
+        let watcher = self.pick(to, |part| matches!(part, Part::Actor(..)));
+        let watchers = (0..self.parts.len())
+            .filter(|&part| matches!(self.parts[part], Part::Actor(..)) && watches(part))
+            .collect::<Vec<_>>();
+        let number = usize::from(to);
+        let to = match watchers.get(number / 4 % watchers.len().max(1)) {
+            Some(&to) if number % 4 != 0 => Some(to),
+            _ => watcher,
+        };
+        let Some(to) = to.filter(|&to| to != at) else { return };
+        self.notes += 1;
+        let watched = watches(to);
+        if self.model.note(to, self.notes) && watched {
+            self.saw("last words");
+        }
+        let noter = self.player(to).noter();
+        self.player(at).last_words(noter, self.notes as u32, how);
+        let cause = match how {
+            Last::Stop => Cause::Normal,
+            Last::Error(error) => Cause::Error(error),
+            Last::Panic => Cause::Panic,
+        };
+        self.model.die(at, cause);
     }
 
     fn forget(&mut self, part: u8, detach: bool) {
@@ -386,11 +498,15 @@ impl Stage {
         };
         let cause = self.model.actors[self.model.monitors[monitor].target].dead;
 
+        let reference = real.reference;
         match (answer, self.model.demonitor(by, monitor)) {
-            (Demonitor::Cancelled, Cancel::Cancelled) | (Demonitor::Unknown, Cancel::Unknown) => {}
+            (Demonitor::Cancelled, Cancel::Cancelled) => self.saw("cancelled"),
+            (Demonitor::Unknown, Cancel::Unknown) => self.saw("unknown"),
             (Demonitor::Flushed(down), Cancel::Flushed)
-                if down.monitor_ref == real.reference
-                    && cause.is_some_and(|cause| same(&down.reason, cause)) => {}
+                if down.monitor_ref == reference && cause.is_some_and(|cause| same(&down.reason, cause)) =>
+            {
+                self.saw("flushed");
+            }
             other => panic!("the real one and the model answer {other:?}"),
         }
     }
@@ -461,6 +577,7 @@ impl Stage {
             if let Some(cause) = self.model.actors[at].dead {
                 let why = wait.wait();
                 assert!(same(&why, cause), "{when}: {at} ended with {why}, not {cause:?}");
+                self.saw("waited");
             } else {
                 assert!(poll_once(&mut wait).is_pending(), "{when}: {at} is alive");
                 self.waits.push((at, wait));
@@ -476,8 +593,6 @@ impl Stage {
             .collect();
         for at in 0..self.parts.len() {
             let told = std::mem::take(&mut self.model.actors[at].told);
-            let notes = std::mem::take(&mut self.model.actors[at].notes);
-            let notes: Vec<_> = notes.into_iter().map(|note| note as u32).collect();
             let this = &self.model.actors[at];
             let of = |fate| {
                 let here = self.model.monitors.iter().zip(&self.monitors);
@@ -488,15 +603,20 @@ impl Stage {
                 all.sort();
                 all
             };
-            let mut expected: Vec<_> = told.iter().map(|&monitor| self.monitors[monitor].reference).collect();
+            let expected = told.iter().map(|told| match *told {
+                Told::Down(monitor) => Heard::Down(self.monitors[monitor].reference),
+                Told::Note(note) => Heard::Note(note as u32),
+            });
+            let expected: Vec<_> = expected.collect();
             let mut heard = Vec::new();
-            let mut heard_notes = Vec::new();
+            let seen = &mut self.seen;
             let mut down = |down: deathwatch::Down| {
                 let monitor = self.monitors.iter().position(|real| real.reference == down.monitor_ref);
                 let target = self.model.monitors[monitor.expect("a reference of ours")].target;
                 let cause = self.model.actors[target].dead.expect("only of the dead");
                 assert!(same(&down.reason, cause), "{when}: {at} was told {down:?}, not {cause:?}");
-                heard.push(down.monitor_ref);
+                *seen.entry(down_of(cause)).or_default() += 1;
+                Heard::Down(down.monitor_ref)
             };
             let mut shown: Vec<MonitorRef>;
             let mut by = None;
@@ -506,24 +626,24 @@ impl Stage {
                 // Nobody can ask it, so it may not have come to them yet; nor what it monitors.
                 Part::Detached(events) => {
                     for _ in 0..expected.len() {
-                        match events.next() {
+                        heard.push(match events.next() {
                             Event::Down(that) | Event::Retold(that) => down(that),
                             other => panic!("{when}: {at} has {other:?}"),
-                        }
+                        });
                     }
                     shown = of(Fate::Active);
                 }
                 Part::Plain(monitors) => {
                     for _ in 0..expected.len() {
-                        down(monitors.try_recv().expect("it is there"));
+                        heard.push(down(monitors.try_recv().expect("it is there")));
                     }
                     shown = monitors.monitors().iter().map(|(reference, _)| *reference).collect();
                 }
                 Part::Actor(player, events, _) => {
                     while let Some(event) = events.ready() {
                         match event {
-                            Event::Down(that) | Event::Retold(that) => down(that),
-                            Event::Note(number) => heard_notes.push(number),
+                            Event::Down(that) | Event::Retold(that) => heard.push(down(that)),
+                            Event::Note(number) => heard.push(Heard::Note(number)),
                             Event::Change(_) | Event::Exit(_) | Event::Stopped(_) | Event::Dropped => {}
                         }
                     }
@@ -549,14 +669,11 @@ impl Stage {
                 assert!(by.is_empty(), "{when}: {at} is monitored by {by:?}, too");
             }
             shown.sort();
-            heard.sort();
-            expected.sort();
             if this.dead.is_some() {
                 assert!(shown.is_empty(), "{when}: the dead {at} monitors {shown:?}");
                 continue; // what it handled on its way out was seen by nobody
             }
-            assert_eq!(heard, expected, "{when}: what {at} was told");
-            assert_eq!(heard_notes, notes, "{when}: the notes of {at}");
+            assert_eq!(promised(heard), promised(expected), "{when}: what {at} was told");
             let active = of(Fate::Active);
             shown.retain(|reference| !of(Fate::Queued).contains(reference));
             assert_eq!(shown, active, "{when}: what {at} monitors");

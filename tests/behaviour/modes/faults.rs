@@ -1,12 +1,17 @@
 //! Code of the user's that panics, in every place where it is run, in either mode.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 
-use deathwatch::{Demonitor, Down, ExitReason, Mailbox, Monitors, OnFull, Options, RequestError, Runtime};
+use deathwatch::{
+    ActorRef, Context, Demonitor, Down, ExitReason, Group, Mailbox, Message, Monitors, OnFull, Options,
+    RequestError, Runtime, Topic,
+};
 
 use crate::doll::{Doll, Play, TaskDoll, ThreadDoll, in_all_combinations, in_both_modes};
-use crate::support::{Retold, Tally, corpse, duo, end, solo};
+use crate::support::{Counted, Event, Retold, Tally, corpse, duo, end, solo};
 
 in_both_modes! {
     messages_that_panic_when_dropped
@@ -20,6 +25,8 @@ in_all_combinations! {
     a_retelling_that_panics
     a_retelling_that_panics_when_dropped
     a_chain_of_deaths
+    messages_that_panic_when_cloned
+    a_reason_that_cannot_be_shown
 }
 
 /// Panics when it is dropped.
@@ -248,4 +255,155 @@ fn a_chain_of_deaths<W: Doll, T: Doll>() {
     chain[0].kill();
     assert_eq!(chain[100].wait_exit().wait().to_string(), "error: told");
     assert!(chain.iter().all(|actor| actor.exit_reason().is_some()));
+}
+
+/// Can be cloned so many times.
+struct Fragile {
+    clones: Arc<AtomicUsize>,
+    dropped: Tally,
+    _counted: Counted,
+}
+impl Fragile {
+    fn new(clones: usize, dropped: &Tally) -> Self {
+        let clones = Arc::new(AtomicUsize::new(clones));
+        Fragile { clones, dropped: dropped.clone(), _counted: dropped.one() }
+    }
+}
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        let left = self.clones.load(Ordering::SeqCst);
+        assert!(left > 0, "not to be cloned");
+        self.clones.store(left - 1, Ordering::SeqCst);
+        Fragile { clones: self.clones.clone(), dropped: self.dropped.clone(), _counted: self.dropped.one() }
+    }
+}
+impl Message for Fragile {
+    type Reply = ();
+}
+
+/// A doll that hears of fragile things.
+trait Hears: Doll {
+    fn subscribe_to(topic: &Topic<Fragile>, doll: &ActorRef<Self>);
+    fn broadcast_to(group: &Group, message: Fragile) -> usize;
+}
+macro_rules! hears {
+    ($name:ident: $mode:ident, $($asynchronous:tt)?) => {
+        impl deathwatch::$mode::Handler<Fragile> for $name {
+            $($asynchronous)? fn handle(&mut self, _: Fragile, _: &Context<Self>) {
+                Doll::tell(self, Event::Note(1));
+            }
+        }
+        impl Hears for $name {
+            fn subscribe_to(topic: &Topic<Fragile>, doll: &ActorRef<Self>) {
+                assert_eq!(topic.subscribe(doll), Ok(true));
+            }
+            fn broadcast_to(group: &Group, message: Fragile) -> usize {
+                group.broadcast::<Self, _, _>(message)
+            }
+        }
+    };
+}
+hears!(TaskDoll: tasks, async);
+hears!(ThreadDoll: threads,);
+
+/// R24, R94: a message that panics when it is cloned, published or broadcast: the panic is of whoever does that, plain code or a
+/// handler. Who had its turn before it has the message; the others have not, and get the next one.
+fn messages_that_panic_when_cloned<W: Doll, T: Hears>() {
+    let (stand, stage) = (solo(), solo());
+    let (topic, group) = (Topic::new(), Group::new());
+    let dolls: Vec<_> = (0..3).map(|_| T::on(&stage)).collect();
+    for (doll, _) in &dolls {
+        T::subscribe_to(&topic, doll);
+        assert_eq!(group.join(doll), Ok(true));
+    }
+    for publishes in [true, false] {
+        let (topic, group) = (topic.clone(), group.clone());
+        let tell_all = move |message| {
+            if publishes { topic.publish(message) } else { T::broadcast_to(&group, message) }
+        };
+        let dropped = Tally::default();
+        let fragile = Fragile::new(1, &dropped);
+        assert!(catch_unwind(AssertUnwindSafe(|| tell_all(fragile))).is_err());
+
+        let (publisher, _) = W::on(&stand);
+        let (fragile, by_actor) = (Fragile::new(1, &dropped), tell_all.clone());
+        publisher.tell(move |_, _| {
+            by_actor(fragile);
+        });
+        assert_eq!(publisher.wait_exit().wait().to_string(), "panic: not to be cloned");
+
+        assert_eq!(tell_all(Fragile::new(3, &dropped)), 3);
+        let mut heard = 0;
+        for (doll, events) in &dolls {
+            doll.call(|_, _| ());
+            let labels = events.labels();
+            assert!(!labels.is_empty() && labels.iter().all(|label| label == "note 1"), "{labels:?}");
+            heard += labels.len();
+        }
+        assert_eq!(
+            (heard, dropped.count()),
+            (1 + 1 + 3, 3 + 1 + 1 + 3),
+            "three that were cloned, and the clones"
+        );
+    }
+}
+
+/// An error that panics when somebody wants to see it.
+struct Unspeakable;
+impl fmt::Debug for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("unspeakable")
+    }
+}
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("unspeakable")
+    }
+}
+impl std::error::Error for Unspeakable {}
+
+/// R24, R57: an error that panics when it is shown, as an exit reason: everybody is told, with the error itself, and who then shows
+/// it has the panic, be it a handler, plain code, or what makes a text of a snapshot.
+fn a_reason_that_cannot_be_shown<W: Doll, T: Doll>() {
+    let is_it = |reason: &ExitReason| matches!(reason.root_cause(), ExitReason::Error(report) if report.downcast_ref::<Unspeakable>().is_some());
+    let panics = |shows: &dyn Fn() -> String| {
+        catch_unwind(AssertUnwindSafe(shows)).unwrap_err().downcast_ref() == Some(&"unspeakable")
+    };
+    let runtime = Runtime::builder().workers(2).keep_deaths(9).build().unwrap();
+    let (target, _) = T::on(&runtime);
+    let ((quiet, heard), (shows, _), (linked, _)) = (W::on(&runtime), W::on(&runtime), W::on(&runtime));
+    W::monitor_then(&shows.context(), &target, |_, down| drop(down.reason.to_string()));
+    W::monitor(&quiet.context(), &target);
+    let peer = target.handle();
+    linked.call(move |_, ctx| ctx.link(&peer));
+    let mut monitors = Monitors::new();
+    monitors.monitor(&target);
+    let wedge = target.wedge();
+    let asked = target.ask(|_, _| ());
+    target.stop_with(ExitReason::error(Unspeakable));
+    drop(wedge);
+
+    let reason = target.wait_exit().wait();
+    assert!(is_it(&reason) && target.exit_reason().as_ref().is_some_and(is_it));
+    assert!(matches!(asked.wait(), Err(RequestError::Exited(reason)) if is_it(&reason)));
+    let down = monitors.recv().unwrap();
+    assert!(is_it(&down.reason) && is_it(&heard.down().reason));
+    assert_eq!(shows.wait_exit().wait().to_string(), "panic: unspeakable");
+    let of_link = linked.wait_exit().wait();
+    assert!(matches!(of_link, ExitReason::Link(_)) && is_it(&of_link));
+    assert!(reason == down.reason, "the same, and so not looked at");
+    assert!(
+        panics(&|| reason.to_string()) && panics(&|| format!("{down:?}")) && panics(&|| of_link.to_string())
+    );
+    assert!(panics(&|| (reason == ExitReason::error(Unspeakable)).to_string()), "by its text");
+
+    // The three are gone; the deaths are noted, and their text is the caller's affair.
+    while runtime.live_actors() > 1 {
+        std::thread::yield_now();
+    }
+    let snapshot = runtime.snapshot();
+    assert_eq!(snapshot.deaths.iter().filter(|death| is_it(&death.reason)).count(), 2);
+    assert!(panics(&|| snapshot.to_string()));
+    assert_eq!(runtime.snapshot().deaths.len(), 3);
+    assert_eq!(quiet.call(|_, _| 7), 7);
 }

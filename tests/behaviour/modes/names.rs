@@ -465,12 +465,19 @@ fn keys_of_any_type<D: Doll>() {
     end(&doll);
 }
 
-/// Its hash panics once it is armed.
-#[derive(Clone, Debug)]
-struct Bomb(Arc<AtomicBool>);
+/// Its hash, or its comparison, panics once that is armed.
+#[derive(Clone, Debug, Default)]
+struct Bomb(Arc<Armed>);
+
+#[derive(Debug, Default)]
+struct Armed {
+    hash: AtomicBool,
+    equality: AtomicBool,
+}
 
 impl PartialEq for Bomb {
     fn eq(&self, other: &Self) -> bool {
+        assert!(![self, other].iter().any(|bomb| bomb.0.equality.load(Ordering::SeqCst)), "armed");
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
@@ -479,7 +486,7 @@ impl Eq for Bomb {}
 
 impl Hash for Bomb {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        assert!(!self.0.load(Ordering::SeqCst), "armed");
+        assert!(!self.0.hash.load(Ordering::SeqCst), "armed");
         state.write_u8(0);
     }
 }
@@ -488,30 +495,39 @@ impl Hash for Bomb {
 /// found.
 fn a_key_that_panics_at_the_end<D: Doll>() {
     let runtime = solo();
-    let bombs: Registry<Bomb> = Registry::new();
-    let armed = Arc::new(AtomicBool::new(false));
-    let (doll, events) = D::new();
-    let options = Options::new().runtime(&runtime).registered_in(&bombs, Bomb(armed.clone()));
-    let doll = doll.start_with(options).unwrap();
-    let names = runtime.registry();
-    names.register("beside", &doll).unwrap();
-    let mut monitors = Monitors::new();
-    monitors.monitor(&doll);
-    armed.store(true, Ordering::SeqCst);
-    end(&doll);
-    assert_eq!(monitors.recv().unwrap().reason, ExitReason::Normal);
-    assert_eq!((names.len(), bombs.names()), (0, vec![]));
-    assert_eq!(events.until_gone(), ["stopped normal", "dropped"]);
+    for equality in [false, true] {
+        let bombs: Registry<Bomb> = Registry::new();
+        // Of the same hash, so that keys are compared.
+        let (other, beside) = (D::on(&runtime).0, Bomb::default());
+        bombs.register(beside.clone(), &other).unwrap();
+        let bomb = Bomb::default();
+        let arm = |on| {
+            let fuse = if equality { &bomb.0.equality } else { &bomb.0.hash };
+            fuse.store(on, Ordering::SeqCst);
+        };
+        let (doll, events) = D::new();
+        let options = Options::new().runtime(&runtime).registered_in(&bombs, bomb.clone());
+        let doll = doll.start_with(options).unwrap();
+        let names = runtime.registry();
+        names.register("next to it", &doll).unwrap();
+        let mut monitors = Monitors::new();
+        monitors.monitor(&doll);
+        arm(true);
+        end(&doll);
+        assert_eq!(monitors.recv().unwrap().reason, ExitReason::Normal);
+        assert_eq!((names.len(), bombs.names()), (0, vec![(beside.clone(), other.id())]));
+        assert_eq!(events.until_gone(), ["stopped normal", "dropped"]);
 
-    // Nor does it leave anything behind where it is lent.
-    let (doll, _) = D::on(&runtime);
-    let bomb = Bomb(armed.clone());
-    let caught =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| bombs.register(bomb.clone(), &doll)));
-    assert!(caught.is_err());
-    armed.store(false, Ordering::SeqCst);
-    assert_eq!(bombs.register(bomb, &doll), Ok(()));
-    end(&doll);
+        // Nor does it leave anything behind where it is lent.
+        let (doll, _) = D::on(&runtime);
+        let registers = std::panic::AssertUnwindSafe(|| bombs.register(bomb.clone(), &doll));
+        assert!(std::panic::catch_unwind(registers).is_err());
+        arm(false);
+        assert_eq!(bombs.register(bomb.clone(), &doll), Ok(()));
+        assert_eq!(bombs.len(), 2);
+        end(&doll);
+        assert_eq!(bombs.names(), [(beside, other.id())]);
+    }
 }
 
 /// R19, R93: many start under one name at the same time, and die: never are there two, and none is left.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deathwatch::supervisor::{ChildSpec, Supervisor};
-use deathwatch::{ActorId, Options, Runtime};
+use deathwatch::{ActorId, ActorRef, ExitReason, Options, Runtime};
 use tracing::Level;
 
 use crate::doll::{Doll, Play, in_both_modes};
@@ -15,6 +15,7 @@ in_both_modes! {
     a_life_and_its_messages
     a_start_follows
     a_subscriber_that_panics
+    a_reason_that_cannot_be_shown
     deaths_by_their_kind
     a_mailbox_that_fills
     a_slow_handler
@@ -88,7 +89,35 @@ fn a_subscriber_that_panics<D: Doll>() {
     assert_eq!(messages(doll.id()).len(), 1);
     doll.stop();
     all_gone(&runtime);
-    assert_eq!(doll.exit_reason(), Some(deathwatch::ExitReason::Normal));
+    assert_eq!(doll.exit_reason(), Some(ExitReason::Normal));
+}
+
+/// What died of an error that panics when it is shown: that costs it the event of its death, and nothing else.
+fn a_reason_that_cannot_be_shown<D: Doll>() {
+    #[derive(Debug)]
+    struct Unspeakable;
+    impl std::fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("unspeakable")
+        }
+    }
+    impl std::error::Error for Unspeakable {}
+    let _turn = turn();
+    journal();
+    let runtime = solo();
+    let ((doll, _), (other, heard)) = (D::on(&runtime), D::on(&runtime));
+    D::monitor(&other.context(), &doll);
+    doll.stop_with(ExitReason::error(Unspeakable));
+    let ExitReason::Error(report) = heard.down().reason else { panic!("not of an error") };
+    assert!(report.downcast_ref::<Unspeakable>().is_some());
+    while runtime.live_actors() > 1 {
+        std::thread::yield_now();
+    }
+    other.kill();
+    all_gone(&runtime);
+    let told =
+        |doll: &ActorRef<D>| journal().events("an actor died", "actor", &doll.id().to_string()[1..]).len();
+    assert_eq!((told(&doll), told(&other)), (0, 1));
 }
 
 /// Exits are events: of a panic, of another failure, of an orderly end.
