@@ -237,8 +237,8 @@ impl<A: Send + 'static> Context<A> {
     /// [`demonitor`](Self::demonitor) takes it back.
     ///
     /// Each call is a monitor of its own. A monitor keeps neither side alive. It never waits, and is legal in every
-    /// hook and handler. An actor that monitors itself, or that is ending (in its `stopped` hook), gets a reference
-    /// that never fires.
+    /// hook and handler. An actor that monitors itself, or that is ending (in its `stopped` hook, or when its value and its
+    /// messages are dropped), gets a reference that never fires.
     ///
     /// ```
     /// use deathwatch::prelude::*;
