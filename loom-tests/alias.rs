@@ -1,12 +1,12 @@
 //! Aliases that end with a monitor, or by hand, while messages come by them.
 
+use deathwatch::ExitReason;
 use deathwatch::internals::actor::alias::{AliasUntil, State};
 use deathwatch::internals::cell::Address;
 use deathwatch::internals::mailbox::parcel::Letter;
 use deathwatch::internals::monitor::entry::Station;
 use deathwatch::internals::structs::future::SlotFuture;
 use deathwatch::internals::sync::Arc;
-use deathwatch::{Demonitor, ExitReason};
 
 use crate::fixture::{Desk, Heard, Note, Party, is_down, monitor, spawn, took_back};
 use crate::harness::{Bound, model};

@@ -402,11 +402,16 @@ fn aliases_of_monitors<A: Doll, B: Doll>(
         let down = heard.down();
         assert_eq!((down.monitor_ref, &down.reason), (monitor, reason));
     };
+    // One that two messages have come by.
+    let used = |until: fn(MonitorRef) -> AliasUntil| {
+        let (b, monitor) = monitored(&a);
+        let alias = A::alias(&ctx, until(monitor));
+        assert_eq!(say(&b, &alias, [1, 2]), [true, true]);
+        (b, monitor, alias)
+    };
 
     // Until it is taken back.
-    let (b, monitor) = monitored(&a);
-    let alias = A::alias(&ctx, AliasUntil::Unalias);
-    assert_eq!(say(&b, &alias, [1, 2]), [true, true]);
+    let (b, monitor, alias) = used(|_| AliasUntil::Unalias);
     notes([1, 2]);
     assert!(ctx.unalias(&alias));
     assert_eq!(say(&b, &alias, [3, 4]), [false, false]);
@@ -414,9 +419,7 @@ fn aliases_of_monitors<A: Doll, B: Doll>(
     down(monitor);
 
     // Until the monitor is taken back.
-    let (b, monitor) = monitored(&a);
-    let alias = A::alias(&ctx, AliasUntil::Demonitor(monitor));
-    assert_eq!(say(&b, &alias, [1, 2]), [true, true]);
+    let (b, monitor, alias) = used(AliasUntil::Demonitor);
     notes([1, 2]);
     assert_eq!(ctx.demonitor(monitor), Demonitor::Cancelled);
     let monitor = A::monitor(&ctx, &b);
@@ -425,9 +428,7 @@ fn aliases_of_monitors<A: Doll, B: Doll>(
     down(monitor);
 
     // Until the `Down`; whoever sends then.
-    let (b, monitor) = monitored(&a);
-    let alias = A::alias(&ctx, AliasUntil::Demonitor(monitor));
-    assert_eq!(say(&b, &alias, [1, 2]), [true, true]);
+    let (b, monitor, alias) = used(AliasUntil::Demonitor);
     dies(&b, reason);
     notes([1, 2]);
     down(monitor);
