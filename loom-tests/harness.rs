@@ -3,7 +3,8 @@
 //! Switches of the environment, each `1` to be on:
 //!
 //! - `DW_LOOM_FULL`: everything, for a release. No model below three preemptions, but for those that say how far they go
-//!   ([`Bound::NoMoreThan`]); then all of them again with the next two at once, and again with the third;
+//!   ([`Bound::NoMoreThan`]); then all of them again with the next two at once, and again with the third. Whatever has not come to
+//!   its end after `DW_LOOM_SECONDS` (20) is cut off, and says so;
 //! - `DW_LOOM_REUSE`: freed blocks are handed out again, newest first, so that ABA shows;
 //! - `DW_LOOM_PINOP`: pin, retire and unpin are scheduling points;
 //! - `DW_LOOM_LOADS`: loads are told apart from each other, which loom does not do by itself;
@@ -41,6 +42,12 @@ pub enum Bound {
 /// Whether a switch of the environment is on.
 pub fn switch(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| value == "1")
+}
+
+/// How long a full run stays with one way of one model.
+fn seconds() -> Duration {
+    let asked = std::env::var("DW_LOOM_SECONDS").ok();
+    Duration::from_secs(asked.map_or(20, |seconds| seconds.parse().expect("DW_LOOM_SECONDS is a number")))
 }
 
 /// What this run asks of a model that asks for `bound`: one way after the other.
@@ -94,23 +101,26 @@ const MAX_STEPS: usize = 10_000;
 /// access, and when it took fewer than `floor` executions: then it no longer tests what it was written for.
 pub fn model(name: &str, bound: Bound, floor: usize, f: impl Fn() + Sync + Send + 'static) {
     let (f, begun) = (Arc::new(f), Instant::now());
+    let limit = switch("DW_LOOM_FULL").then(seconds);
     for (way, within) in rounds(bound) {
         let (f, started) = (f.clone(), Instant::now());
         sync::model::go(way);
-        let executions = explore(within, move || {
+        let executions = explore(within, limit, move || {
             f();
             segment::leave_all(); // the main thread's: what it has for itself is dropped too late for this
         });
         sync::model::go(Way::default());
+        let cut = limit.is_some_and(|limit| started.elapsed() >= limit);
         // Past the capture of the test harness: the counts belong into every log.
         let line = format!(
-            "model {name}: {executions} executions, bound {within}, {:.1} s{}\n",
+            "model {name}: {executions} executions, bound {within}, {:.1} s{}{}\n",
             started.elapsed().as_secs_f64(),
-            Named(way)
+            Named(way),
+            if cut { ", cut off" } else { "" }
         );
         std::io::stderr().write_all(line.as_bytes()).expect("stderr is there");
         assert!(
-            executions >= floor || way != Way::default() || switch("DW_LOOM_NO_FLOORS"),
+            executions >= floor || cut || way != Way::default() || switch("DW_LOOM_NO_FLOORS"),
             "model {name} took {executions} executions, below its floor of {floor}"
         );
     }
@@ -146,7 +156,7 @@ fn note_sites(name: &str, took: Duration) {
 
 /// Runs a model of something broken: passes if the model fails with `complaint` in the message.
 pub fn must_fail(name: &str, complaint: &str, f: impl Fn() + Sync + Send + 'static) {
-    let outcome = catch_unwind(AssertUnwindSafe(|| explore(Bound::Preemptions(3), f)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| explore(Bound::Preemptions(3), None, f)));
     let payload = match outcome {
         Ok(executions) => panic!("model {name} must fail and passed {executions} executions"),
         Err(payload) => payload,
@@ -156,13 +166,16 @@ pub fn must_fail(name: &str, complaint: &str, f: impl Fn() + Sync + Send + 'stat
     assert!(said.contains(complaint), "model {name} failed, but for another reason: {said}");
 }
 
-/// Runs `f` in every interleaving within `bound`, the way that was chosen, and returns how many executions that took.
-pub fn explore(bound: Bound, f: impl Fn() + Sync + Send + 'static) -> usize {
+/// Runs `f` in every interleaving within `bound`, the way that was chosen, or in those that there is time for, and returns how many
+/// executions that took.
+pub fn explore(bound: Bound, limit: Option<Duration>, f: impl Fn() + Sync + Send + 'static) -> usize {
     let executions = Arc::new(AtomicUsize::new(0));
     let counted = executions.clone();
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = bound.preemptions();
     builder.max_branches = MAX_STEPS;
+    builder.max_duration = limit;
+    builder.checkpoint_interval = 100; // so often it looks at the time
     builder.check(move || {
         counted.fetch_add(1, Ordering::Relaxed);
         sync::model::begin();

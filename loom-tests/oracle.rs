@@ -394,7 +394,7 @@ fn loads_are_told_apart_only_on_request() {
         let met = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let meets = met.clone();
         sync::model::go(Way { loads, ..Way::default() });
-        explore(Bound::Unbounded, move || {
+        explore(Bound::Unbounded, None, move || {
             let word = Arc::new(AtomicUsize::new(0));
             let other = word.clone();
             let other = spawn(move || {
