@@ -30,7 +30,7 @@ fn send(to: &Address<Desk>, alias: &Arc<State>, number: u32) -> bool {
     alias.is_active(to.cell()) && to.push_letter(ByAlias(alias.clone(), Note::new(number))).is_ok()
 }
 
-/// R53: one answers and dies while the other handles: the answer is handled, or the death told, and never both.
+/// R53: an answer and a death, while the asker handles: the answer is handled, or the death told, and never both.
 #[test]
 fn reply_vs_exit_vs_handling() {
     model("alias_reply_vs_exit_vs_handling", Bound::NoMoreThan(2, 2), 15_000, || {

@@ -367,32 +367,30 @@ fn unlink_vs_unlink() {
     });
 }
 
-/// R71: one links while the other unlinks and links. Whoever is late, they are linked at the end, and the death is told.
-fn a_late_maker(name: &'static str, floor: usize, caller_is_lower: bool) {
-    model(name, Bound::NoMoreThan(1, 2), floor, move || {
-        let (a, b) = two(caller_is_lower);
-        let (other, one) = (b.cell(), a.cell());
-        let theirs = spawn(move || {
-            unlink(&other, &one);
-            link(&other, &one);
-        });
-        link(&a.cell(), &b.cell());
-        theirs.join().unwrap();
-        assert!(are_linked(&a, &b), "no unlinking came after the last linking");
-        is_told(a, b, true);
+/// One links while the other unlinks and links.
+fn a_late_maker(caller_is_lower: bool) {
+    let (a, b) = two(caller_is_lower);
+    let (other, one) = (b.cell(), a.cell());
+    let theirs = spawn(move || {
+        unlink(&other, &one);
+        link(&other, &one);
     });
+    link(&a.cell(), &b.cell());
+    theirs.join().unwrap();
+    assert!(are_linked(&a, &b), "no unlinking came after the last linking");
+    is_told(a, b, true);
 }
 
-/// See [`a_late_maker`].
+/// R71: the higher links while the lower unlinks and links. Whoever is late, they are linked at the end, and the death is told.
 #[test]
 fn link_vs_unlink_and_link_by_the_lower() {
-    a_late_maker("link_vs_unlink_and_link_by_the_lower", 1_300, false);
+    model("link_vs_unlink_and_link_by_the_lower", Bound::NoMoreThan(1, 2), 1_300, || a_late_maker(false));
 }
 
-/// See [`a_late_maker`].
+/// R71: the lower links while the higher unlinks and links: the same.
 #[test]
 fn link_vs_unlink_and_link_by_the_higher() {
-    a_late_maker("link_vs_unlink_and_link_by_the_higher", 1_200, true);
+    model("link_vs_unlink_and_link_by_the_higher", Bound::NoMoreThan(1, 2), 1_200, || a_late_maker(true));
 }
 
 /// R71, R73: both unlink at once, and a third thread links them: a whole link or none, and nothing left of the other.

@@ -194,7 +194,7 @@ impl Runnable {
         this
     }
 
-    /// The caller has it, alone.
+    /// The caller has it, alone (rule 4 of the cell).
     ///
     /// LOOM: a write of nothing, so that each way to hand it over has to bring its own order. Without it the lifecycle word,
     /// which orders the runs as well, would stand in for a queue that brings none.

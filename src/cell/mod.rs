@@ -16,7 +16,7 @@
 //! 1. `body`, and the consumer's side of `inbox` and of `signals`: the thread that runs the cell (`RUNNING` in [`life`]), alone.
 //! 2. `cause`: written once, by the first who asks the actor to stop, before `STOP` is set.
 //! 3. `reason`: written once, by the actor's end, before `watchers` is closed.
-//! 4. Everything else is constant or atomic.
+//! 4. `ticket`: whoever has the cell's one [`Runnable`], alone. Everything else is constant or atomic.
 //! 5. When there is no `CellRef` any more, nobody touches anything but `refs`, `watchers`, `id` and `tracked`, which drop
 //!    nothing, and those only under a guard that began before.
 
@@ -84,7 +84,7 @@ pub struct Cell {
     pub reason: Once<ExitReason>,
     /// For whoever observes it.
     pub observed: Observed,
-    /// Whoever has the cell's one `Runnable` may touch this, and nobody else: see [`Runnable::accept`].
+    /// Nothing; see [`Runnable::accept`].
     ticket: UnsafeCell<()>,
     tracked: Tracked,
 }
@@ -139,8 +139,8 @@ impl Cell {
 /// Keeps a cell's memory, not its actor.
 pub struct CellRef(NonNull<Cell>);
 
-// SAFETY: a cell is shared between threads by its rules; what is not atomic is touched by the running thread only, and
-// bodies are Send.
+// SAFETY: a cell is shared between threads by its rules; what is not atomic is touched only by the running thread, or by who has the
+// `Runnable`, and bodies are Send.
 unsafe impl Send for CellRef {}
 // SAFETY: as above.
 unsafe impl Sync for CellRef {}

@@ -416,7 +416,7 @@ impl Idle {
 
     /// A worker taken out by [`close`](Self::close) does not search.
     fn end_search(&self) -> Woken {
-        // ORDERING: Relaxed as in `found`; rule 2 counted us, so nothing is borrowed.
+        // ORDERING: Relaxed: it has moved nothing that others trust to see; rule 2 counted us, so nothing is borrowed.
         self.word.fetch_sub(1 << SEARCHING, Ordering::Relaxed);
         Woken::Closed
     }

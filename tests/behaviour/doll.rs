@@ -151,9 +151,9 @@ pub trait Doll: Sized + Send + 'static {
         self.strings().tell(event);
     }
 
-    /// Starts and monitors a child, of which no strong handle is kept.
+    /// Starts and monitors a child; the only strong handle is what comes back.
     fn spawn_monitored(ctx: &Context<Self>, child: impl Doll) -> (ActorHandle, MonitorRef);
-    /// Starts a child and links with it.
+    /// Starts a child and links with it; the same.
     fn spawn_linked(ctx: &Context<Self>, child: impl Doll) -> ActorHandle;
 
     fn new() -> (Self, Events) {

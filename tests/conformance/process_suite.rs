@@ -336,13 +336,15 @@ fn processes_this_tab<A: Doll, B: Doll>() {
     thread::scope(|scope| {
         let churn = scope.spawn(|| {
             let mut many = 0;
-            while !over.load(Ordering::Relaxed) {
+            loop {
                 let ((a, _), (b, _)) = (A::on(&stand), B::on(&stand));
                 end(&a);
                 b.kill();
                 many += 1;
+                if over.load(Ordering::Relaxed) {
+                    break many;
+                }
             }
-            many
         });
         let over = Over(&over); // also if this here fails
         for round in 0..100 {

@@ -450,7 +450,8 @@ fn a_long_chain_of_mailboxes() {
         }
         assert_eq!((waits.wait(), head.wait_exit().wait()), (ExitReason::Kill, ExitReason::Kill));
         drop((head, host));
-        while [Kind::Cell, Kind::Entry].map(left) != before {
+        // What another test has left behind, and was counted before, may be gone as well.
+        while [Kind::Cell, Kind::Entry].iter().zip(before).any(|(kind, before)| left(*kind) > before) {
             std::thread::yield_now();
         }
         assert_eq!((handled.count(), dropped.count()), (0, MANY), "{ending}");

@@ -186,7 +186,7 @@ fn many_in_order<P: Part>() {
     let many = if P::THREAD { 100 } else { 5_000 };
     let runtime = solo();
     let (board, told) = Board::new();
-    let names: Vec<&'static str> = (0..many).map(|n| &*Box::leak(format!("{n}").into_boxed_str())).collect();
+    let names: Vec<&'static str> = (0..many).map(|n| leaked(format!("{n}"))).collect();
     let supervisor = names.iter().fold(Supervisor::one_for_all().intensity(1, SECOND), |supervisor, name| {
         supervisor.child(P::spec(name, &board))
     });

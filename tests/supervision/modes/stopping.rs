@@ -121,8 +121,7 @@ fn told_after_its_children<P: Part>() {
             (supervisor.handle(), children)
         } else {
             let supervisor = (0..MANY).fold(Supervisor::one_for_one(), |supervisor, n| {
-                let name: &'static str = Box::leak(format!("child {n}").into_boxed_str());
-                supervisor.child(P::spec(name, &board))
+                supervisor.child(P::spec(leaked(format!("child {n}")), &board))
             });
             let supervisor = start(supervisor, &runtime);
             supervisor.ready().wait().unwrap();
