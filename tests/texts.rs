@@ -7,9 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use deathwatch::prelude::*;
+use deathwatch::supervisor::{Backoff, ChildId};
 use deathwatch::{
-    ActorHandle, Backend, Mailbox, Monitors, OnFull, Options, RequestError, Runtime, SendError,
-    ShutdownError, StartError, threads,
+    ActorHandle, AliasUntil, Backend, Exit, Groups, Mailbox, ManualClock, Monitors, OnFull, Options, Pool,
+    Registry, RequestError, Runtime, SendError, ShutdownError, StartError, Stash, StateMachine, States,
+    Topic, threads,
 };
 
 /// Does nothing, in either mode, and has none of the hooks.
@@ -121,6 +123,128 @@ fn monitors_show_whom_they_watch() {
     let (say, said) = std::sync::mpsc::channel();
     let _watcher = Watcher(Idle.start().handle(), say).start();
     assert_eq!(said.recv().as_deref(), Ok("as expected"));
+}
+
+/// A word for whoever has subscribed.
+#[derive(Clone)]
+struct News;
+impl Message for News {
+    type Reply = ();
+}
+
+#[test]
+fn names_and_groups_show_whom_they_lead_to() {
+    let actor = Idle.start();
+    let names = Registry::<String>::new();
+    names.register("jeeves", &actor).unwrap();
+    let resolved = names.resolve("jeeves");
+    assert_eq!(resolved.name(), "jeeves");
+    assert_eq!(format!("{resolved:?}"), format!("Resolved {{ name: \"jeeves\", id: {:?} }}", actor.id()));
+
+    let groups = Groups::<String>::new();
+    let (papers, same) = (groups.topic::<News>("papers"), groups.topic::<News>("papers"));
+    assert_eq!(papers, same);
+    assert_ne!(papers, Topic::default(), "which is nobody else's");
+    assert_eq!((papers.name(), Topic::<News>::new().name()), (Some("papers"), None));
+    assert_eq!(format!("{papers:?}"), "Topic { name: Some(\"papers\"), len: 0 }");
+    assert_eq!(format!("{groups:?}"), "Groups { len: 1 }");
+}
+
+#[test]
+fn clocks_show_their_time() {
+    let clock = ManualClock::default();
+    clock.advance(Duration::from_secs(2));
+    let same = ManualClock::from(&clock);
+    same.advance(Duration::from_secs(1));
+    assert_eq!(format!("{clock:?}"), "ManualClock { advanced: 3s }");
+}
+
+#[test]
+fn delays_are_what_they_were_asked_to_be() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let backoff = Backoff::exponential(SECOND, 100 * SECOND).factor(3.0);
+    assert_eq!([0, 1, 2, 9].map(|n| backoff.delay(n)), [1, 3, 9, 100].map(|n| n * SECOND));
+    let shorter = Backoff::exponential(SECOND, 100 * SECOND).factor(0.5);
+    assert_eq!(shorter.delay(9), SECOND, "no delay is shorter than the one before");
+    let drawn = Backoff::constant(8 * SECOND).jitter(0.5);
+    assert!((0..100).all(|n| (4 * SECOND..=8 * SECOND).contains(&drawn.delay(n))));
+    assert_eq!(Backoff::constant(SECOND).jitter(-1.0).delay(0), SECOND);
+}
+
+/// Has two states.
+struct Lamp(States<Lamp>);
+impl StateMachine for Lamp {
+    type State = bool;
+    fn states(&mut self) -> &mut States<Self> {
+        &mut self.0
+    }
+}
+impl Actor for Lamp {}
+
+#[test]
+fn what_an_actor_keeps_shows_how_much_it_is() {
+    let mut lamp = Lamp(States::new(false));
+    assert_eq!(format!("{:?}", lamp.states()), "States { current: false, postponed: 0, .. }");
+
+    let mut stash = Stash::<Idle>::bounded(1);
+    stash.push(Ping).unwrap();
+    assert_eq!(format!("{stash:?}"), "Stash { len: 1, capacity: 1 }");
+    let full = stash.push(Ping).unwrap_err();
+    assert_eq!(format!("{full:?}"), "StashFull { .. }");
+    let Ping = full.into_message();
+
+    let builder = Pool::builder(|_| Idle).workers(2).name("the staff");
+    let shown = format!("{builder:?}");
+    assert!(shown.starts_with("PoolBuilder { workers: 2, queue: "), "{shown}");
+    let pool = builder.start().unwrap();
+    assert_eq!(pool.handle().name(), Some("the staff"));
+
+    assert_eq!(ChildId::from("a".to_owned()), ChildId::from("a"));
+    assert_eq!(ChildId::from(&ChildId::from("a")), ChildId::from("a"));
+}
+
+/// Is linked, and says of what it is told, and what its alias looks like.
+struct Kin(ActorHandle, std::sync::mpsc::Sender<String>);
+impl Actor for Kin {
+    async fn started(&mut self, ctx: &Context<Self>) {
+        let alias = ctx.alias::<Exit, _>(AliasUntil::Unalias);
+        let shown = format!("Alias {{ id: {:?}, until: Unalias, active: true }}", ctx.id());
+        assert_eq!(format!("{alias:?}"), shown);
+        let stream = ctx.attach(futures::stream::pending::<Exit>());
+        assert!(format!("{stream:?}").starts_with("Attachment { actor: "), "{stream:?}");
+        ctx.trap_exit(true);
+        ctx.link(&self.0);
+        self.1.send(String::new()).unwrap();
+    }
+}
+impl Handler<Exit> for Kin {
+    async fn handle(&mut self, exit: Exit, _: &Context<Self>) {
+        let ExitReason::Link(report) = &exit.reason else { panic!("{exit:?}") };
+        let (name, reason) = (report.name(), report.reason());
+        self.1.send(format!("{} {name:?} {reason} {}", report.from(), report.length())).unwrap();
+    }
+}
+
+/// Dies of a link.
+struct Middle(ActorHandle, std::sync::mpsc::Sender<String>);
+impl Actor for Middle {
+    async fn started(&mut self, ctx: &Context<Self>) {
+        ctx.link(&self.0);
+        self.1.send(String::new()).unwrap();
+    }
+}
+
+#[test]
+fn a_death_over_links_tells_where_it_began() {
+    let runtime = Runtime::new().unwrap();
+    let first = Idle.start_with(Options::new().runtime(&runtime).name("the first")).unwrap();
+    let (say, said) = std::sync::mpsc::channel();
+    let middle = Middle(first.handle(), say.clone()).start_with(Options::new().runtime(&runtime)).unwrap();
+    let _last = Kin(middle.handle(), say).start_with(Options::new().runtime(&runtime)).unwrap();
+    assert_eq!([said.recv(), said.recv()], [Ok(String::new()), Ok(String::new())], "all are linked");
+    first.stop_with(upper());
+    let told = format!("{} Some(\"the first\") error: no configuration 1", first.id());
+    assert_eq!(said.recv(), Ok(told));
 }
 
 #[test]
