@@ -170,10 +170,10 @@ fn a_hundred_demonitors_against_a_hundred_deaths() {
                 handled.extend((0..early.len() / 2).map(|_| events.down().monitor_ref));
             }
             start.wait();
-            late[1..].iter().for_each(|target| target.kill());
+            late.iter().skip(1).for_each(|target| target.kill());
             halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
         });
-        late[0].kill(); // has lived until now, so that its monitor was cancelled
+        late.iter().take(1).for_each(|target| target.kill()); // has lived until now: its monitor was cancelled
         let mut monitors = Monitors::new();
         targets.iter().for_each(|target| {
             monitors.monitor(target);
