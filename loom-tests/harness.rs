@@ -174,8 +174,10 @@ pub fn explore(bound: Bound, limit: Option<Duration>, f: impl Fn() + Sync + Send
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = bound.preemptions();
     builder.max_branches = MAX_STEPS;
-    builder.max_duration = limit;
-    builder.checkpoint_interval = 100; // so often it looks at the time
+    if limit.is_some() {
+        builder.max_duration = limit;
+        builder.checkpoint_interval = 100; // so often it looks at the time
+    }
     builder.check(move || {
         counted.fetch_add(1, Ordering::Relaxed);
         sync::model::begin();

@@ -1,10 +1,8 @@
 //! Delivering Downs.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 
 use deathwatch::{
     Demonitor, Down, ExitReason, Mailbox, MonitorRef, Monitors, OnFull, Options, Request, RequestError,
@@ -510,52 +508,11 @@ fn a_down_needs_no_later_activity() {
     assert_eq!(events.down().reason, ExitReason::Kill);
 }
 
-/// Looks again and again, in turns of its own, at the end of an actor, until that is over.
-struct Probe {
-    dies: deathwatch::ActorHandle,
-    over: Arc<Over>,
-    /// In how many turns was it dead, and its end not over?
-    between: usize,
-    report: mpsc::Sender<usize>,
-}
-impl deathwatch::tasks::Actor for Probe {}
-struct Look;
-impl deathwatch::Message for Look {
-    type Reply = ();
-}
-impl deathwatch::tasks::Handler<Look> for Probe {
-    async fn handle(&mut self, _: Look, ctx: &deathwatch::Context<Self>) {
-        if self.over.0.load(Ordering::SeqCst) {
-            self.report.send(self.between).unwrap();
-            return;
-        }
-        self.between += usize::from(!self.dies.is_alive());
-        ctx.send(Look).unwrap();
-    }
-}
-
-/// Waits are woken when all others have been told, and the dead one's own monitors are gone: this says that the exit is over.
-struct Over(AtomicBool);
-impl std::task::Wake for Over {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
-/// Stops an actor in a turn of its own, with a probe behind it on the same worker. How many turns had that during the end?
+/// Stops an actor. In how many turns of another on the same worker was it dead, and its end not over?
 fn turns_during_the_end(runtime: &deathwatch::Runtime, dies: &deathwatch::ActorRef<Puppet>) -> usize {
-    let over = Arc::new(Over(AtomicBool::new(false)));
-    let mut wait = dies.wait_exit();
-    let waker = std::task::Waker::from(over.clone());
-    assert!(std::pin::Pin::new(&mut wait).poll(&mut std::task::Context::from_waker(&waker)).is_pending());
-    let (report, reported) = mpsc::channel();
-    let probe = runtime.start(Probe { dies: dies.handle(), over, between: 0, report }).unwrap();
-    let stop = call(move |_, ctx| {
-        ctx.stop();
-        probe.send(Look).unwrap();
-    });
-    dies.send(stop).unwrap();
-    reported.recv().unwrap()
+    let handle = dies.handle();
+    let (seen, _) = look_at_the_end(runtime, dies, move || usize::from(!handle.is_alive()));
+    seen.turns - 1 // in the last one it is over
 }
 
 /// R61: others run during an exit that 200,000 are to be told of: on the same single worker, a probe has a turn for each

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
@@ -569,4 +569,69 @@ pub fn end<A>(actor: &ActorRef<A>) {
     let end = begun(actor.wait_exit());
     actor.stop();
     end.wait();
+}
+
+/// How many have been told up to now.
+pub type ToldSoFar = Box<dyn FnMut() -> usize + Send>;
+
+/// What an actor sees that looks at the end of another on the same worker.
+#[derive(Default)]
+pub struct Seen {
+    /// How many had been told at its last turn.
+    pub told: usize,
+    /// The most that were told between two turns.
+    pub longest: usize,
+    /// How many turns there were when some had been told.
+    pub turns: usize,
+}
+
+/// Has turns of its own, one after the other, until the end is over.
+struct Probe {
+    over: Arc<AtomicBool>,
+    told: ToldSoFar,
+    seen: Seen,
+    report: Sender<(Seen, ToldSoFar)>,
+}
+impl Actor for Probe {}
+struct Look;
+impl Message for Look {
+    type Reply = ();
+}
+impl Handler<Look> for Probe {
+    async fn handle(&mut self, _: Look, ctx: &Context<Self>) {
+        let over = self.over.load(Ordering::SeqCst);
+        let told = (self.told)();
+        self.seen.longest = self.seen.longest.max(told - self.seen.told);
+        self.seen.turns += usize::from(told > 0);
+        self.seen.told = told;
+        if over {
+            let told = std::mem::replace(&mut self.told, Box::new(|| 0));
+            self.report.send((std::mem::take(&mut self.seen), told)).unwrap();
+        } else {
+            ctx.send(Look).unwrap();
+        }
+    }
+}
+
+/// Stops an actor, with another behind it on the same worker that asks in each of its turns how many have been told.
+pub fn look_at_the_end(
+    runtime: &Runtime,
+    dies: &ActorRef<Puppet>,
+    told: impl FnMut() -> usize + Send + 'static,
+) -> (Seen, ToldSoFar) {
+    let over = Arc::new(AtomicBool::new(false));
+    // Waits are woken when all others have been told, and the dead one's own monitors are gone.
+    let mut wait = dies.wait_exit();
+    let is_over = over.clone();
+    let waker = waker_of(move || is_over.store(true, Ordering::SeqCst));
+    assert!(Pin::new(&mut wait).poll(&mut TaskContext::from_waker(&waker)).is_pending());
+    let (report, reported) = mpsc::channel();
+    let probe = runtime.start(Probe { over, told: Box::new(told), seen: Seen::default(), report }).unwrap();
+    let looks = probe.clone();
+    // Both are sent in one turn, so that it is there when the end begins.
+    dies.call(move |_, ctx| {
+        ctx.stop();
+        looks.send(Look).unwrap();
+    });
+    reported.recv().unwrap()
 }

@@ -1,9 +1,7 @@
 //! A million of each.
 
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::task::{Context as TaskContext, Waker};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::task::Context as TaskContext;
 
 use deathwatch::census::{Kind, alive, flush};
 use deathwatch::tasks::{Actor, Handler};
@@ -66,55 +64,6 @@ fn left(kind: Kind) -> usize {
     last
 }
 
-/// Says when all others have been told of a death: a waker is called last.
-struct Over(AtomicBool);
-impl std::task::Wake for Over {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
-/// How many have been told up to now.
-type ToldSoFar = Box<dyn FnMut() -> usize + Send>;
-
-/// Has turns of its own, one after the other, until the exit is over.
-struct Probe {
-    over: Arc<Over>,
-    told: ToldSoFar,
-    seen: Seen,
-    report: mpsc::Sender<(Seen, ToldSoFar)>,
-}
-/// What it sees.
-#[derive(Default)]
-struct Seen {
-    /// How many had been told at its last turn.
-    told: usize,
-    /// The most that were told between two turns.
-    longest: usize,
-    /// How many turns there were when some had been told.
-    turns: usize,
-}
-impl Actor for Probe {}
-struct Look;
-impl Message for Look {
-    type Reply = ();
-}
-impl Handler<Look> for Probe {
-    async fn handle(&mut self, _: Look, ctx: &Context<Self>) {
-        let over = self.over.0.load(Ordering::SeqCst);
-        let told = (self.told)();
-        self.seen.longest = self.seen.longest.max(told - self.seen.told);
-        self.seen.turns += usize::from(told > 0);
-        self.seen.told = told;
-        if over {
-            let told = std::mem::replace(&mut self.told, Box::new(|| 0));
-            self.report.send((std::mem::take(&mut self.seen), told)).unwrap();
-        } else {
-            ctx.send(Look).unwrap();
-        }
-    }
-}
-
 /// So many are told in one turn of an exit; the rest of a row of entries, which came together, may come on top.
 const CHUNK: usize = 4_096;
 /// How many turns of the exit there may be between two of the probe.
@@ -128,20 +77,7 @@ fn all_are_told_and_others_run(
     watchers: usize,
     told: impl FnMut() -> usize + Send + 'static,
 ) -> ToldSoFar {
-    let over = Arc::new(Over(AtomicBool::new(false)));
-    let mut wait = target.wait_exit();
-    let waker = Waker::from(over.clone());
-    assert!(Pin::new(&mut wait).poll(&mut TaskContext::from_waker(&waker)).is_pending());
-    let (report, reported) = mpsc::channel();
-    let probe = Probe { over, told: Box::new(told), seen: Seen::default(), report };
-    let probe = runtime.start(probe).unwrap();
-    let probe_in = probe.clone();
-    // Both are sent in one turn, so that the probe is there when the exit begins.
-    target.call(move |_, ctx| {
-        ctx.stop();
-        probe_in.send(Look).unwrap();
-    });
-    let (Seen { told: all, longest, turns }, told) = reported.recv().unwrap();
+    let (Seen { told: all, longest, turns }, told) = look_at_the_end(runtime, &target, told);
     assert_eq!(all, watchers);
     assert!(longest <= TURNS * CHUNK, "{longest} were told at one go, and {turns} turns in all");
     assert!(turns >= watchers / (TURNS * CHUNK), "{turns}");
@@ -153,18 +89,13 @@ fn all_are_told_and_others_run(
 #[test]
 fn a_million_watchers_of_one_target() {
     let (_turn, _dog) = (turn(), watchdog!());
-    /// Each watcher wakes it when it is told.
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-    impl std::task::Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
     let runtime = solo();
     let (target, _) = Puppet::on(&runtime);
-    let woken = Arc::new(Woken::default());
-    let waker = Waker::from(woken.clone());
+    let woken = Tally::default(); // by each watcher, when it is told
+    let waker = waker_of({
+        let woken = woken.clone();
+        move || woken.add()
+    });
     let watch = |_| {
         let mut watcher = Monitors::new();
         watcher.monitor(&target);
@@ -172,7 +103,7 @@ fn a_million_watchers_of_one_target() {
         watcher
     };
     let mut watchers: Vec<_> = (0..MANY).map(watch).collect();
-    drop(all_are_told_and_others_run(&runtime, target.clone(), MANY, move || woken.0.load(Ordering::SeqCst)));
+    drop(all_are_told_and_others_run(&runtime, target.clone(), MANY, move || woken.count()));
     for watcher in &mut watchers {
         let down = watcher.try_recv().expect("it was told");
         assert_eq!((down.target, down.reason), (target.id(), ExitReason::Normal));
